@@ -1,0 +1,42 @@
+namespace TinyLora.Weights;
+
+/// <summary>Which two channels of a head a rotation pairs.</summary>
+public enum RotaryLayout : byte
+{
+    /// <summary>Channel 2i with 2i + 1: GGUF files of the llama architecture, whose query and key rows were permuted for it.</summary>
+    Interleaved,
+    /// <summary>Channel i with i + RotarySize / 2: Hugging Face folders, and GGUF files of the qwen architectures.</summary>
+    Halves,
+}
+
+/// <summary>The sizes and constants of a decoder-only transformer.</summary>
+public sealed record ModelShape
+{
+    /// <summary>The architecture's name as in GGUF: llama, qwen2, qwen3.</summary>
+    public required string Architecture { get; init; }
+    public required int HiddenSize { get; init; }
+    public required int IntermediateSize { get; init; }
+    public required int LayerCount { get; init; }
+    public required int HeadCount { get; init; }
+    public required int KeyValueHeadCount { get; init; }
+    public required int HeadSize { get; init; }
+    public required int VocabularySize { get; init; }
+    /// <summary>The longest sequence in tokens that the model was made for.</summary>
+    public required int ContextLength { get; init; }
+    public required float RmsNormEpsilon { get; init; }
+    public required double RopeTheta { get; init; }
+    public required RotaryLayout RotaryLayout { get; init; }
+    /// <summary>A token sees itself and at most this many less one before it; 0: all of them.</summary>
+    public int SlidingWindow { get; init; }
+    /// <summary>Layers of this index and above use the sliding window (Qwen2's <c>max_window_layers</c>); 0: all layers.</summary>
+    public int SlidingWindowFirstLayer { get; init; }
+    /// <summary>Whether the head is the embedding's own matrix.</summary>
+    public bool TiedEmbedding { get; init; }
+    /// <summary>Whether queries and keys are normalised per head before the rotation (Qwen3).</summary>
+    public bool HasQueryKeyNorm { get; init; }
+
+    /// <summary>HeadCount × HeadSize.</summary>
+    public int QuerySize => HeadCount * HeadSize;
+    /// <summary>KeyValueHeadCount × HeadSize.</summary>
+    public int KeyValueSize => KeyValueHeadCount * HeadSize;
+}
