@@ -57,4 +57,20 @@ internal static class Fixtures
         change(manifest);
         return manifest.ToJsonString();
     }
+
+    /// <summary>The repository's top folder.</summary>
+    public static DirectoryInfo Repository()
+    {
+        var folder = new DirectoryInfo(AppContext.BaseDirectory);
+        while (!File.Exists(Path.Combine(folder.FullName, "TinyLora.sln"))) folder = folder.Parent!;
+        return folder;
+    }
+
+    /// <summary>Path of a fixture beside the repository; without it the test is skipped.</summary>
+    public static string Shared(string path)
+    {
+        var found = Path.Combine(Repository().Parent!.FullName, "shared", path);
+        Skip.IfNot(Path.Exists(found), $"../shared/{path} is missing");
+        return found;
+    }
 }

@@ -36,7 +36,7 @@ public sealed class WriteModelManifestsTests : IDisposable
     [SkippableFact]
     public void One_name_for_two_manifests_is_refused()
     {
-        var model = Shared("models/lantern/lantern-3m-Q8_0.gguf");
+        var model = Fixtures.Shared("models/lantern/lantern-3m-Q8_0.gguf");
         AssertError(new TaskRun(TaskRun.Model(model, Manifest("a")), TaskRun.Model("b.gguf", Manifest("a"))), "TL0104", "'a.model.json' is also that of '" + model);
     }
 
@@ -45,7 +45,7 @@ public sealed class WriteModelManifestsTests : IDisposable
     [InlineData("models/lantern/hf", "hf", "halves")]
     public void A_models_headers_become_a_manifest(string path, string name, string layout)
     {
-        Assert.True(new TaskRun(TaskRun.Model(Shared(path), Manifest("a"), "16; 8")).Succeeded);
+        Assert.True(new TaskRun(TaskRun.Model(Fixtures.Shared(path), Manifest("a"), "16; 8")).Succeeded);
         var text = File.ReadAllText(Manifest("a"));
         Assert.Contains($"\"rotaryLayout\": \"{layout}\"", text);
         var manifest = ManifestParser.Parse(Manifest("a"), text);
@@ -59,7 +59,7 @@ public sealed class WriteModelManifestsTests : IDisposable
     [SkippableFact]
     public void A_manifest_that_stays_the_same_is_not_touched()
     {
-        var model = TaskRun.Model(Shared("models/lantern/lantern-3m-Q8_0.gguf"), Manifest("a"), "8");
+        var model = TaskRun.Model(Fixtures.Shared("models/lantern/lantern-3m-Q8_0.gguf"), Manifest("a"), "8");
         Assert.True(new TaskRun(model).Succeeded);
         var early = new DateTime(2001, 1, 1, 0, 0, 0, DateTimeKind.Utc);
         File.SetLastWriteTimeUtc(Manifest("a"), early);
@@ -76,15 +76,6 @@ public sealed class WriteModelManifestsTests : IDisposable
         var error = Assert.Single(run.Errors);
         Assert.Equal(code, error.Code);
         Assert.Contains(expected, error.Message);
-    }
-
-    private static string Shared(string path)
-    {
-        var folder = new DirectoryInfo(AppContext.BaseDirectory);
-        while (folder != null && !File.Exists(Path.Combine(folder.FullName, "TinyLora.sln"))) folder = folder.Parent;
-        var found = Path.Combine(folder?.Parent?.FullName ?? "", "shared", path);
-        Skip.IfNot(Path.Exists(found), $"../shared/{path} is missing");
-        return found;
     }
 
     private string Manifest(string name) => Path.Combine(_folder.FullName, "sub", name + ".model.json");
