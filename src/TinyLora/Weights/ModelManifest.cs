@@ -30,21 +30,22 @@ public static class ModelManifest
         ArgumentNullException.ThrowIfNull(output);
         var ordered = Order(ranks);
         using var weights = ModelWeights.Open(modelPath);
-        Write(weights, ordered, output);
+        Write(weights.Path, weights.Shape, weights.Embedding.Type, weights.Head.Type, weights.Layers, ordered, output);
     }
 
-    internal static void Write(ModelWeights weights, int[] ranks, Stream output)
+    internal static void Write(
+        string modelPath, ModelShape shape, ElementType embedding, ElementType head, LayerWeights[] layers, int[] ranks, Stream output)
     {
         // A new line is the same on every machine, so that a manifest under version control is too.
         using var json = new Utf8JsonWriter(output, new JsonWriterOptions { Indented = true, NewLine = "\n" });
         json.WriteStartObject();
         json.WriteNumber("format", Format);
-        json.WriteString("model", Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(weights.Path))));
-        WriteShape(json, weights.Shape);
+        json.WriteString("model", Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(modelPath))));
+        WriteShape(json, shape);
         json.WriteStartArray("ranks");
         foreach (var rank in ranks) json.WriteNumberValue(rank);
         json.WriteEndArray();
-        WriteTensors(json, weights);
+        WriteTensors(json, embedding, head, layers);
         json.WriteEndObject();
         json.Flush();
         output.WriteByte((byte)'\n');
@@ -70,13 +71,13 @@ public static class ModelManifest
         json.WriteBoolean("queryKeyNorm", shape.HasQueryKeyNorm);
     }
 
-    private static void WriteTensors(Utf8JsonWriter json, ModelWeights weights)
+    private static void WriteTensors(Utf8JsonWriter json, ElementType embedding, ElementType head, LayerWeights[] layers)
     {
         json.WriteStartObject("tensors");
-        WriteFormat(json, "embedding", weights.Embedding.Type);
-        WriteFormat(json, "head", weights.Head.Type);
+        WriteFormat(json, "embedding", embedding);
+        WriteFormat(json, "head", head);
         json.WriteStartArray("layers");
-        foreach (var layer in weights.Layers)
+        foreach (var layer in layers)
         {
             json.WriteStartObject();
             WriteFormat(json, "query", layer.Query.Type);

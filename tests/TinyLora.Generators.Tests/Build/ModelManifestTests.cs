@@ -13,7 +13,7 @@ public class ModelManifestTests
     [Fact]
     public void The_generator_reads_back_every_number()
     {
-        var text = Write(Weights(), [4, 8]);
+        var text = Write(4, 8);
         var manifest = ManifestParser.Parse("tiny.model.json", text);
         Assert.Empty(manifest.Flaws);
         var spec = manifest.Spec!;
@@ -46,7 +46,7 @@ public class ModelManifestTests
     [Fact]
     public void The_text_is_the_same_on_every_machine()
     {
-        var text = Write(Weights(), []);
+        var text = Write();
         Assert.StartsWith("{\n  \"format\": 1,\n  \"model\": \"tiny.gguf\",\n  \"architecture\": \"qwen3\",\n", text);
         Assert.EndsWith("}\n", text);
         Assert.DoesNotContain('\r', text);
@@ -62,27 +62,19 @@ public class ModelManifestTests
         Assert.Contains(expected, error.Message);
     }
 
-    private static string Write(ModelWeights weights, int[] ranks)
+    private static string Write(params int[] ranks)
     {
-        using var output = new MemoryStream();
-        ModelManifest.Write(weights, ranks, output);
-        return Encoding.UTF8.GetString(output.ToArray());
-    }
-
-    private static ModelWeights Weights() => new()
-    {
-        Path = Path.Combine("models", "tiny.gguf"),
-        Shape = new ModelShape
+        var shape = new ModelShape
         {
             Architecture = "qwen3", HiddenSize = 64, IntermediateSize = 256, LayerCount = 2, HeadCount = 4, KeyValueHeadCount = 2, HeadSize = 32,
             VocabularySize = 512, ContextLength = 128, RmsNormEpsilon = 1.1e-6f, RopeTheta = 1000000.1, RotaryLayout = RotaryLayout.Halves,
             SlidingWindow = 32, SlidingWindowFirstLayer = 1, TiedEmbedding = true, HasQueryKeyNorm = true,
-        },
-        Embedding = new Linear { Type = ElementType.BF16 },
-        Head = new Linear { Type = ElementType.BF16 },
-        Layers = [Layer(ElementType.Q4_K), Layer(ElementType.Q6_K)],
-        RotaryFrequencies = [],
-    };
+        };
+        using var output = new MemoryStream();
+        ModelManifest.Write(
+            Path.Combine("models", "tiny.gguf"), shape, ElementType.BF16, ElementType.BF16, [Layer(ElementType.Q4_K), Layer(ElementType.Q6_K)], ranks, output);
+        return Encoding.UTF8.GetString(output.ToArray());
+    }
 
     private static LayerWeights Layer(ElementType down) => new()
     {
