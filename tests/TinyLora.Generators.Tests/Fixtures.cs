@@ -41,8 +41,8 @@ internal static class Fixtures
             "embedding": "F16",
             "head": "Q8_0",
             "layers": [
-              { "query": "Q8_0", "key": "Q8_0", "value": "Q8_0", "output": "Q8_0", "gate": "Q8_0", "up": "Q8_0", "down": "Q8_0" },
-              { "query": "Q8_0", "key": "Q8_0", "value": "Q8_0", "output": "Q8_0", "gate": "Q8_0", "up": "Q8_0", "down": "Q6_K" }
+              { "count": 1, "query": "Q8_0", "key": "Q8_0", "value": "Q8_0", "output": "Q8_0", "gate": "Q8_0", "up": "Q8_0", "down": "Q8_0" },
+              { "count": 1, "query": "Q8_0", "key": "Q8_0", "value": "Q8_0", "output": "Q8_0", "gate": "Q8_0", "up": "Q8_0", "down": "Q6_K" }
             ]
           }
         }

@@ -77,9 +77,16 @@ public static class ModelManifest
         WriteFormat(json, "embedding", embedding);
         WriteFormat(json, "head", head);
         json.WriteStartArray("layers");
-        foreach (var layer in layers)
+        for (int i = 0, next; i < layers.Length; i = next)
         {
+            // Layers that follow each other and are alike are written once.
+            for (next = i + 1; next < layers.Length && AreAlike(layers[i], layers[next]); next++)
+            {
+            }
+
+            var layer = layers[i];
             json.WriteStartObject();
+            json.WriteNumber("count", next - i);
             WriteFormat(json, "query", layer.Query.Type);
             WriteFormat(json, "key", layer.Key.Type);
             WriteFormat(json, "value", layer.Value.Type);
@@ -93,6 +100,10 @@ public static class ModelManifest
         json.WriteEndArray();
         json.WriteEndObject();
     }
+
+    private static bool AreAlike(LayerWeights one, LayerWeights other) =>
+        one.Query.Type == other.Query.Type && one.Key.Type == other.Key.Type && one.Value.Type == other.Value.Type && one.Output.Type == other.Output.Type
+        && one.Gate.Type == other.Gate.Type && one.Up.Type == other.Up.Type && one.Down.Type == other.Down.Type;
 
     private static void WriteFormat(Utf8JsonWriter json, string name, ElementType type) => json.WriteString(name, type.ToString());
 

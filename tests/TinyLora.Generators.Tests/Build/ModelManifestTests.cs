@@ -22,14 +22,14 @@ public class ModelManifestTests
         Assert.Equal(
             new Specs.ShapeSpec
             {
-                Architecture = "qwen3", HiddenSize = 64, IntermediateSize = 256, LayerCount = 2, HeadCount = 4, KeyValueHeadCount = 2, HeadSize = 32,
+                Architecture = "qwen3", HiddenSize = 64, IntermediateSize = 256, LayerCount = 4, HeadCount = 4, KeyValueHeadCount = 2, HeadSize = 32,
                 VocabularySize = 512, ContextLength = 128, RmsNormEpsilon = 1.1e-6f, RopeTheta = 1000000.1, RotaryLayout = Specs.RotaryLayout.Halves,
                 SlidingWindow = 32, SlidingWindowFirstLayer = 1, TiedEmbedding = true, HasQueryKeyNorm = true,
             },
             spec.Shape);
         Assert.Equal((Formats.BF16, Formats.BF16), (spec.Formats.Embedding, spec.Formats.Head));
-        Assert.Equal(new Specs.LayerFormatsSpec(Formats.F32, Formats.F16, Formats.Q8_0, Formats.Q4_0, Formats.Q4_1, Formats.Q5_0, Formats.Q4_K), spec.Formats.Layers[0]);
-        Assert.Equal(new Specs.LayerFormatsSpec(Formats.F32, Formats.F16, Formats.Q8_0, Formats.Q4_0, Formats.Q4_1, Formats.Q5_0, Formats.Q6_K), spec.Formats.Layers[1]);
+        Assert.Equal([Formats.Q4_K, Formats.Q6_K, Formats.Q6_K, Formats.Q4_K], spec.Formats.Layers.Select(layer => layer.Down));
+        Assert.Equal(new Specs.LayerFormatsSpec(Formats.F32, Formats.F16, Formats.Q8_0, Formats.Q4_0, Formats.Q4_1, Formats.Q5_0, Formats.Q4_K), spec.Formats.Layers[3]);
     }
 
     [Fact]
@@ -50,6 +50,7 @@ public class ModelManifestTests
         Assert.StartsWith("{\n  \"format\": 1,\n  \"model\": \"tiny.gguf\",\n  \"architecture\": \"qwen3\",\n", text);
         Assert.EndsWith("}\n", text);
         Assert.DoesNotContain('\r', text);
+        Assert.Equal(["1", "2", "1"], System.Text.RegularExpressions.Regex.Matches(text, "\"count\": (.)").Select(match => match.Groups[1].Value));
     }
 
     [Theory]
@@ -66,13 +67,13 @@ public class ModelManifestTests
     {
         var shape = new ModelShape
         {
-            Architecture = "qwen3", HiddenSize = 64, IntermediateSize = 256, LayerCount = 2, HeadCount = 4, KeyValueHeadCount = 2, HeadSize = 32,
+            Architecture = "qwen3", HiddenSize = 64, IntermediateSize = 256, LayerCount = 4, HeadCount = 4, KeyValueHeadCount = 2, HeadSize = 32,
             VocabularySize = 512, ContextLength = 128, RmsNormEpsilon = 1.1e-6f, RopeTheta = 1000000.1, RotaryLayout = RotaryLayout.Halves,
             SlidingWindow = 32, SlidingWindowFirstLayer = 1, TiedEmbedding = true, HasQueryKeyNorm = true,
         };
         using var output = new MemoryStream();
         ModelManifest.Write(
-            Path.Combine("models", "tiny.gguf"), shape, ElementType.BF16, ElementType.BF16, [Layer(ElementType.Q4_K), Layer(ElementType.Q6_K)], ranks, output);
+            Path.Combine("models", "tiny.gguf"), shape, ElementType.BF16, ElementType.BF16, [Layer(ElementType.Q4_K), Layer(ElementType.Q6_K), Layer(ElementType.Q6_K), Layer(ElementType.Q4_K)], ranks, output);
         return Encoding.UTF8.GetString(output.ToArray());
     }
 

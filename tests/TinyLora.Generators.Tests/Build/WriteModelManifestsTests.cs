@@ -56,6 +56,33 @@ public sealed class WriteModelManifestsTests : IDisposable
             manifest.Spec.Shape.HeadCount, manifest.Spec.Shape.KeyValueHeadCount, manifest.Spec.Shape.HeadSize, manifest.Spec.Shape.VocabularySize));
     }
 
+    [SkippableTheory]
+    [InlineData("golden/gguf/models", 20)]
+    [InlineData("golden/peft/models", 8)]
+    [InlineData("models", 4)]
+    public void Whatever_the_runtime_opens_the_generator_takes(string folder, int atLeast)
+    {
+        var top = Fixtures.Shared(folder);
+        var models = Directory.GetFiles(top, "*.gguf", SearchOption.AllDirectories)
+            .Concat(Directory.GetFiles(top, "config.json", SearchOption.AllDirectories).Select(path => Path.GetDirectoryName(path)!));
+        var taken = 0;
+        foreach (var model in models)
+        {
+            var run = new TaskRun(TaskRun.Model(model, Manifest("a"), "8"));
+            if (run.Succeeded)
+            {
+                Assert.Empty(ManifestParser.Parse(Manifest("a"), File.ReadAllText(Manifest("a"))).Flaws);
+                taken++;
+            }
+            else
+            {
+                Assert.Equal("TL0102", Assert.Single(run.Errors).Code);
+            }
+        }
+
+        Assert.True(taken >= atLeast, $"Only {taken} models of {folder} were opened.");
+    }
+
     [SkippableFact]
     public void A_manifest_that_stays_the_same_is_not_touched()
     {
