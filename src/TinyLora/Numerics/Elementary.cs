@@ -8,4 +8,7 @@ internal static class Elementary
     /// Contract: the same bits on every platform, within 2 units in the last place of the exact value.
     /// </summary>
     public static double Pow(double x, double y) => Math.Pow(x, y);
+
+    /// <summary>Natural logarithm of <paramref name="x"/> above 0. Contract as of <see cref="Pow"/>.</summary>
+    public static double Log(double x) => Math.Log(x);
 }
