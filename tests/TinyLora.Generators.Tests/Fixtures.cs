@@ -48,6 +48,13 @@ internal static class Fixtures
         }
         """;
 
+    /// <summary>One kind of matrix for all roles and one rank: the fewest kernels that a model can have.</summary>
+    public static string SmallManifestJson => Manifest(json =>
+    {
+        (json["intermediateSize"], json["vocabularySize"], json["keyValueHeadCount"]) = (64, 64, 4);
+        json["tensors"]!["layers"]![1]!["down"] = "Q8_0";
+    });
+
     public static GeneratorRun Run(string source = Source, string manifest = ManifestJson) => new(source, (ManifestPath, manifest));
 
     /// <summary>The manifest with one change.</summary>

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Text.RegularExpressions;
 using TinyLora.Build;
 
 namespace TinyLora.Generators.Tests.Build;
@@ -10,28 +11,39 @@ public sealed class TargetsTests : IDisposable
 
     public void Dispose() => _folder.Delete(recursive: true);
 
-    [Theory]
-    [InlineData("linux-x64", "", "", "x86-64-v3", false)]
-    [InlineData("win-x64", "x86-64-v4", "", "x86-64-v4", false)]
-    [InlineData("linux-x64", "", "native", "native", false)]
-    [InlineData("linux-x64", "", "avx2,fma", "avx2,fma", false)]
-    [InlineData("linux-x64", "none", "x86-64-v3", "x86-64-v3", false)]
-    [InlineData("linux-x64", "none", "", "", true)]
-    [InlineData("linux-x64", "", "x86-64-v2", "x86-64-v2", true)]
-    [InlineData("linux-x64", "x86-64-v2", "", "x86-64-v2", true)]
-    [InlineData("linux-x64", "", "avx", "avx", true)]
-    [InlineData("linux-arm64", "", "", "", false)]
-    [InlineData("osx-arm64", "none", "armv8.2-a", "armv8.2-a", false)]
-    public void An_AOT_publish_for_x64_has_AVX2_or_a_warning(string runtime, string ours, string apps, string expected, bool warns)
+    [Fact]
+    public void An_AOT_publish_for_x64_has_AVX2_or_a_warning()
     {
-        var output = Build("", "WriteIlcRspFileForCompilation", $"""
-            <PublishAot>true</PublishAot>
-            <RuntimeIdentifier>{runtime}</RuntimeIdentifier>
-            <TinyLoraInstructionSet>{ours}</TinyLoraInstructionSet>
-            <IlcInstructionSet>{apps}</IlcInstructionSet>
-            """);
-        Assert.Contains($"IlcInstructionSet=[{expected}]", output);
-        Assert.Equal(warns, output.Contains("warning TL0201: IlcInstructionSet='" + expected, StringComparison.Ordinal));
+        (string Runtime, string Ours, string Apps, string Expected, bool Warns)[] cases =
+        [
+            ("linux-x64", "", "", "x86-64-v3", false),
+            ("win-x64", "x86-64-v4", "", "x86-64-v4", false),
+            ("linux-x64", "", "native", "native", false),
+            ("linux-x64", "", "avx2,fma", "avx2,fma", false),
+            ("linux-x64", "none", "x86-64-v3", "x86-64-v3", false),
+            ("linux-x64", "none", "", "", true),
+            ("linux-x64", "", "x86-64-v2", "x86-64-v2", true),
+            ("linux-x64", "x86-64-v2", "", "x86-64-v2", true),
+            ("linux-x64", "", "avx", "avx", true),
+            ("linux-arm64", "", "", "", false),
+            ("osx-arm64", "none", "armv8.2-a", "armv8.2-a", false),
+        ];
+        var properties = string.Concat(cases.Select((given, i) => $"""
+
+            <RuntimeIdentifier Condition="'$(Case)' == '{i}'">{given.Runtime}</RuntimeIdentifier>
+            <TinyLoraInstructionSet Condition="'$(Case)' == '{i}'">{given.Ours}</TinyLoraInstructionSet>
+            <IlcInstructionSet Condition="'$(Case)' == '{i}'">{given.Apps}</IlcInstructionSet>
+            """));
+        var output = Build($"<Case Include=\"{string.Join(';', cases.Select((_, i) => i))}\" />", "EveryCase", "<PublishAot>true</PublishAot>" + properties);
+
+        // What a case says stands after the case before it has ended.
+        var said = Regex.Split(output, @"IlcInstructionSet=\[(.*)\]");
+        Assert.Equal((2 * cases.Length) + 1, said.Length);
+        for (var i = 0; i < cases.Length; i++)
+        {
+            Assert.Equal(cases[i].Expected, said[(2 * i) + 1]);
+            Assert.Equal(cases[i].Warns, said[2 * i].Contains($"warning TL0201: IlcInstructionSet='{cases[i].Expected}'", StringComparison.Ordinal));
+        }
     }
 
     [Fact]
@@ -107,11 +119,12 @@ public sealed class TargetsTests : IDisposable
               <Import Project="{targets}.targets" />
               <Target Name="CoreCompile"><Message Importance="high" Text="AdditionalFiles=[@(AdditionalFiles)]" /></Target>
               <Target Name="WriteIlcRspFileForCompilation"><Message Importance="high" Text="IlcInstructionSet=[$(IlcInstructionSet)]" /></Target>
+              <Target Name="EveryCase"><MSBuild Projects="$(MSBuildProjectFile)" Targets="WriteIlcRspFileForCompilation" Properties="Case=%(Case.Identity)" /></Target>
             </Project>
             """;
         if (!File.Exists(project) || File.ReadAllText(project) != text) File.WriteAllText(project, text);
 
-        var start = new ProcessStartInfo("dotnet", ["msbuild", project, "-nologo", "-t:" + target, "-v:normal", "-nodeReuse:false", "-tl:off"])
+        var start = new ProcessStartInfo("dotnet", ["msbuild", project, "-nologo", "-t:" + target, "-v:normal", "-m:1", "-nodeReuse:false", "-tl:off", "-clp:NoSummary"])
         {
             RedirectStandardOutput = true,
             WorkingDirectory = _folder.FullName,
