@@ -33,8 +33,11 @@ internal sealed class AddedTokens
     public int MinBytes { get; } = int.MaxValue;
 
     /// <summary>The first token from <paramref name="start"/> on.</summary>
+    /// <param name="text">The whole text.</param>
+    /// <param name="start">Where to begin.</param>
     /// <param name="special">Whether control tokens are recognised too.</param>
     /// <param name="prefixed">Whether the text from <paramref name="start"/> on has a space put before it.</param>
+    /// <param name="match">Where it is.</param>
     public bool TryFind(ReadOnlySpan<byte> text, int start, bool special, bool prefixed, out AddedTokenMatch match)
     {
         var firstBytes = special ? _firstBytes : _firstBytesAlways;

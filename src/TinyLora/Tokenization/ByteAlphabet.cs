@@ -12,7 +12,9 @@ internal static class ByteAlphabet
     private static readonly short[] s_byteOf = Create();
 
     /// <summary>Writes the bytes that a text stands for; false if it has a character that is no such letter.</summary>
+    /// <param name="text">UTF-8.</param>
     /// <param name="bytes">At least as long as the text.</param>
+    /// <param name="written">Bytes written.</param>
     public static bool TryDecode(ReadOnlySpan<byte> text, Span<byte> bytes, out int written)
     {
         written = 0;

@@ -16,6 +16,9 @@ internal sealed class ByteLevelEncoder : TokenEncoder
     private readonly int[] _symbols = new int[256];
     private readonly byte[] _states;
 
+    /// <param name="vocabulary">Tokens.</param>
+    /// <param name="merges">Which of them merge.</param>
+    /// <param name="preTokenizer">Cuts the text.</param>
     /// <param name="ignoreMerges">A piece that is a token as a whole is this token, whatever merging gives.</param>
     public ByteLevelEncoder(Vocabulary vocabulary, BytePairMerges merges, PreTokenizer preTokenizer, bool ignoreMerges)
         : base(vocabulary, merges)
@@ -58,7 +61,7 @@ internal sealed class ByteLevelEncoder : TokenEncoder
         Merge(piece, scratch.Span, whole, ref writer);
     }
 
-    private void Merge(ReadOnlySpan<byte> piece, Span<int> symbols, int whole, ref TokenWriter writer)
+    private void Merge(ReadOnlySpan<byte> piece, scoped Span<int> symbols, int whole, ref TokenWriter writer)
     {
         for (var i = 0; i < piece.Length; i++) symbols[i] = _symbols[piece[i]];
         var count = Merges.Merge(symbols);

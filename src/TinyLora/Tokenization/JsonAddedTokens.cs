@@ -1,11 +1,14 @@
 using System.Text;
 using System.Text.Json;
+using TinyLora.Errors;
 
 namespace TinyLora.Tokenization;
 
 /// <summary>Reads <c>added_tokens</c> of a <c>tokenizer.json</c>.</summary>
 internal static class JsonAddedTokens
 {
+    /// <param name="path">The file, for messages.</param>
+    /// <param name="json">The array.</param>
     /// <param name="prefixed">Whether the normalizer puts a space before a text: also before that of a token that is compared after it.</param>
     public static Dictionary<int, JsonAddedToken> Read(string path, ReadOnlyMemory<byte> json, bool prefixed)
     {
@@ -33,5 +36,5 @@ internal static class JsonAddedTokens
 
     private static bool Flag(JsonElement item, string name) => item.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.True;
 
-    private static InvalidDataException Bad(string path, string found, string expected) => new($"{path}: tokenizer: found {found}; expected {expected}.");
+    private static InvalidDataException Bad(string path, string found, string expected) => Throw.BadFileException(path, "tokenizer", found, expected);
 }

@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json;
+using TinyLora.Errors;
 
 namespace TinyLora.Tokenization;
 
@@ -9,7 +10,7 @@ internal static class JsonMerges
     public static BytePairMerges Read(Vocabulary vocabulary, ReadOnlySpan<byte> json, bool isByteLevel)
     {
         var reader = new Utf8JsonReader(json);
-        if (!reader.Read() || reader.TokenType != JsonTokenType.StartArray) throw new InvalidDataException($"{vocabulary.Path}: tokenizer: found no model.merges; expected an array.");
+        if (!reader.Read() || reader.TokenType != JsonTokenType.StartArray) throw Throw.BadFileException(vocabulary.Path, "tokenizer", $"no model.merges", $"an array");
         // A merge takes about 12 bytes of file; the table grows if that was too few.
         var list = new MergeList(vocabulary, isByteLevel, capacity: json.Length / 12);
         byte[] buffer = new byte[256], other = new byte[256];

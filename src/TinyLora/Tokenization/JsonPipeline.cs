@@ -1,4 +1,5 @@
 using System.Text.Json;
+using TinyLora.Errors;
 
 namespace TinyLora.Tokenization;
 
@@ -103,5 +104,5 @@ internal sealed class JsonPipeline
     private static string? Text(JsonElement step, string name) =>
         step.ValueKind == JsonValueKind.Object && step.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
 
-    private InvalidDataException Bad(string found, string expected) => new($"{_path}: tokenizer: found {found}; expected {expected}.");
+    private InvalidDataException Bad(string found, string expected) => Throw.BadFileException(_path, "tokenizer", found, expected);
 }

@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json;
+using TinyLora.Errors;
 
 namespace TinyLora.Tokenization;
 
@@ -44,5 +45,5 @@ internal static class JsonPostProcessor
     private static string? Text(JsonElement element, string name) =>
         element.ValueKind == JsonValueKind.Object && element.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
 
-    private static InvalidDataException Bad(string path, string found, string expected) => new($"{path}: tokenizer: found {found}; expected {expected}.");
+    private static InvalidDataException Bad(string path, string found, string expected) => Throw.BadFileException(path, "tokenizer", found, expected);
 }

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using TinyLora.Errors;
 
 namespace TinyLora.Tokenization;
 
@@ -23,7 +24,7 @@ internal sealed class JsonSections
         var sections = new JsonSections();
         var reader = new Utf8JsonReader(json.Span);
         if (!reader.Read() || reader.TokenType != JsonTokenType.StartObject)
-            throw new InvalidDataException($"{path}: tokenizer: found JSON that is no object, or has no model; expected a tokenizer.");
+            throw Throw.BadFileException(path, "tokenizer", $"JSON that is no object, or has no model", $"a tokenizer");
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
             var name = reader.GetString()!;
@@ -31,7 +32,7 @@ internal sealed class JsonSections
             var start = (int)reader.TokenStartIndex;
             reader.Skip();
             if (!sections._members.TryAdd(name, json[start..(int)reader.BytesConsumed]))
-                throw new InvalidDataException($"{path}: tokenizer: found {name} twice; expected it once.");
+                throw Throw.BadFileException(path, "tokenizer", $"{name} twice", $"it once");
         }
         return sections;
     }
@@ -46,6 +47,7 @@ internal sealed class JsonSections
     }
 
     /// <summary>The string or name that a reader stands at, without its escapes.</summary>
+    /// <param name="reader">Stands at the string.</param>
     /// <param name="buffer">Memory for it, which grows as needed; the result lies in it or in the file.</param>
     public static ReadOnlySpan<byte> Text(ref Utf8JsonReader reader, ref byte[] buffer)
     {

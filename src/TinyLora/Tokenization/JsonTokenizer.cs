@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json;
+using TinyLora.Errors;
 
 namespace TinyLora.Tokenization;
 
@@ -104,5 +105,5 @@ internal sealed class JsonTokenizer
         return document.RootElement.ValueKind == JsonValueKind.True;
     }
 
-    private InvalidDataException Bad(string found, string expected) => new($"{_path}: tokenizer: found {found}; expected {expected}.");
+    private InvalidDataException Bad(string found, string expected) => Throw.BadFileException(_path, "tokenizer", found, expected);
 }

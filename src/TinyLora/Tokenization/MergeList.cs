@@ -1,4 +1,5 @@
 using System.Text;
+using TinyLora.Errors;
 
 namespace TinyLora.Tokenization;
 
@@ -34,7 +35,7 @@ internal sealed class MergeList(Vocabulary vocabulary, bool isByteLevel, int cap
     }
 
     public InvalidDataException Bad(string found) =>
-        new($"{vocabulary.Path}: tokenizer: found merge {_rank}: {found}; expected two tokens that are one token together.");
+        Throw.BadFileException(vocabulary.Path, "tokenizer", $"merge {_rank}: {found}", "two tokens that are one token together");
 
     private bool IsToken(int symbol) => symbol >= 0 && symbol < vocabulary.Count;
 

@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json;
+using TinyLora.Errors;
 
 namespace TinyLora.Tokenization;
 
@@ -52,7 +53,7 @@ internal static class ModelFolderTokens
             void Add(JsonElement item)
             {
                 if (item.ValueKind != JsonValueKind.Number || !item.TryGetInt32(out var id) || (uint)id >= (uint)parts.Vocabulary.Count)
-                    throw new InvalidDataException($"{file}: found {name} {item.GetRawText()}; expected tokens from 0 to {parts.Vocabulary.Count - 1}.");
+                    throw Throw.BadFileException(file, "tokenizer", $"{name} {item.GetRawText()}", $"tokens from 0 to {parts.Vocabulary.Count - 1}");
                 ids.Add(id);
             }
         }
@@ -64,12 +65,12 @@ internal static class ModelFolderTokens
         try
         {
             using var document = JsonDocument.Parse(File.ReadAllBytes(file));
-            if (document.RootElement.ValueKind != JsonValueKind.Object) throw new InvalidDataException($"{file}: found JSON that is no object; expected one.");
+            if (document.RootElement.ValueKind != JsonValueKind.Object) throw Throw.BadFileException(file, "tokenizer", $"JSON that is no object", $"one");
             use(document.RootElement);
         }
         catch (JsonException e)
         {
-            throw new InvalidDataException($"{file}: found bad JSON at line {e.LineNumber + 1}, byte {e.BytePositionInLine + 1}; expected an object.", e);
+            throw Throw.BadFileException(file, "tokenizer", $"bad JSON at line {e.LineNumber + 1}, byte {e.BytePositionInLine + 1}", $"an object");
         }
     }
 }

@@ -18,7 +18,11 @@ internal sealed class SentencePieceEncoder : TokenEncoder
     private readonly int[] _bytes;
     private readonly bool _fuseUnknown;
 
+    /// <param name="vocabulary">Tokens, and a symbol for each character of them.</param>
+    /// <param name="merges">Which of them merge.</param>
+    /// <param name="neighbours">Which characters stand side by side in tokens.</param>
     /// <param name="bytes">Token of each byte, or -1. [256]</param>
+    /// <param name="fuseUnknown">Whether a row of characters that cannot be written gives one unknown token, else one for each.</param>
     public SentencePieceEncoder(Vocabulary vocabulary, BytePairMerges merges, CharacterNeighbours neighbours, int[] bytes, bool fuseUnknown)
         : base(vocabulary, merges)
     {
@@ -81,7 +85,7 @@ internal sealed class SentencePieceEncoder : TokenEncoder
         Merge(text, prefix, scratch.Span, ref unknown, ref writer);
     }
 
-    private void Merge(ReadOnlySpan<byte> text, bool prefix, Span<int> symbols, ref bool unknown, ref TokenWriter writer)
+    private void Merge(ReadOnlySpan<byte> text, bool prefix, scoped Span<int> symbols, ref bool unknown, ref TokenWriter writer)
     {
         var filled = 0;
         if (prefix) symbols[filled++] = _ascii[' '];

@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Text;
+using TinyLora.Errors;
 
 namespace TinyLora.Tokenization;
 
@@ -27,7 +28,7 @@ internal static class SentencePieceMerges
             var text = vocabulary[token];
             if (text.Length < 2 || vocabulary.FindPlain(text) != token) continue;
             if (text.Length > MaxTextBytes)
-                throw new InvalidDataException($"{vocabulary.Path}: tokenizer: found token {token} of {text.Length} bytes; expected at most {MaxTextBytes}.");
+                throw Throw.BadFileException(vocabulary.Path, "tokenizer", $"token {token} of {text.Length} bytes", $"at most {MaxTextBytes}");
             Split(vocabulary, merges, token, Rank(scores[token]), lengths);
         }
         return merges;

@@ -7,6 +7,9 @@ internal abstract class TokenEncoder(Vocabulary vocabulary, BytePairMerges merge
 
     protected BytePairMerges Merges { get; } = merges;
 
-    /// <param name="prefix">Whether a space is put before the text.</param>
+    /// <summary>Writes the tokens of a text.</summary>
+    /// <param name="text">UTF-8; invalid bytes are encoded as they are.</param>
+    /// <param name="prefix">Whether a space is put before it.</param>
+    /// <param name="writer">Takes the tokens.</param>
     public abstract void Encode(ReadOnlySpan<byte> text, bool prefix, ref TokenWriter writer);
 }

@@ -23,6 +23,7 @@ public struct TokenStreamDecoder
     }
 
     /// <summary>Writes the characters that <paramref name="token"/> completes and returns their bytes.</summary>
+    /// <param name="token">The next token.</param>
     /// <param name="utf8">At least <see cref="Tokenizer.MaxTokenBytes"/> + 4 to be sure.</param>
     /// <exception cref="ArgumentOutOfRangeException">There is no such token.</exception>
     /// <exception cref="ArgumentException"><paramref name="utf8"/> is too short.</exception>

@@ -1,4 +1,5 @@
 using System.Text;
+using TinyLora.Files;
 using TinyLora.Numerics;
 
 namespace TinyLora.Tokenization;
@@ -54,6 +55,10 @@ public sealed class Tokenizer
     /// <exception cref="InvalidDataException">The file is damaged or its tokenizer is not supported.</exception>
     /// <exception cref="IOException">There is no such file, or it cannot be read.</exception>
     public static Tokenizer Open(string path) => new(TokenizerFile.Read(path));
+
+    /// <summary>The tokenizer of a GGUF file that is open; it takes what it needs, and the file may be closed afterwards.</summary>
+    /// <exception cref="InvalidDataException">The metadata are damaged or their tokenizer is not supported.</exception>
+    internal static Tokenizer FromGguf(GgufFile file) => new(GgufTokenizer.Read(file));
 
     /// <summary>Whether the token ends an answer (end of text, end of turn).</summary>
     /// <exception cref="ArgumentOutOfRangeException">There is no such token.</exception>
@@ -114,7 +119,9 @@ public sealed class Tokenizer
     }
 
     /// <summary>Writes one token's bytes (they may be a part of a character) and returns how many; control and unknown tokens only if <paramref name="special"/>.</summary>
+    /// <param name="token">The token.</param>
     /// <param name="utf8">At least <see cref="MaxTokenBytes"/> to be sure.</param>
+    /// <param name="special">Whether a control or unknown token has bytes.</param>
     /// <exception cref="ArgumentOutOfRangeException">There is no such token.</exception>
     /// <exception cref="ArgumentException"><paramref name="utf8"/> is too short.</exception>
     public int Decode(int token, Span<byte> utf8, bool special = false)
@@ -137,6 +144,8 @@ public sealed class Tokenizer
     }
 
     /// <summary>Bytes of a token where it stands in a text.</summary>
+    /// <param name="token">The token.</param>
+    /// <param name="special">Whether a control or unknown token has bytes.</param>
     /// <param name="afterPrefix">Whether the next plain text has a space that was put before it; kept from token to token.</param>
     internal ReadOnlySpan<byte> Bytes(int token, bool special, ref bool afterPrefix)
     {

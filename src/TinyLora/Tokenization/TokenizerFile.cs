@@ -1,4 +1,5 @@
 using System.Text.Json;
+using TinyLora.Errors;
 
 namespace TinyLora.Tokenization;
 
@@ -12,19 +13,19 @@ internal static class TokenizerFile
         if (Directory.Exists(path))
         {
             file = Path.Combine(path, "tokenizer.json");
-            if (!File.Exists(file)) throw new InvalidDataException($"{path}: tokenizer: found a folder without tokenizer.json; expected one with it.");
+            if (!File.Exists(file)) throw Throw.BadFileException(path, "tokenizer", $"a folder without tokenizer.json", $"one with it");
         }
         var head = Head(file);
         if (head.StartsWith("GGUF"u8)) return GgufTokenizer.Read(file);
         if (head.IsEmpty || head[0] != (byte)'{')
-            throw new InvalidDataException($"{file}: tokenizer: found neither a GGUF file nor JSON; expected one of them.");
+            throw Throw.BadFileException(file, "tokenizer", $"neither a GGUF file nor JSON", $"one of them");
         try
         {
             return JsonTokenizer.Read(file);
         }
         catch (JsonException e)
         {
-            throw new InvalidDataException($"{file}: tokenizer: found bad JSON at line {e.LineNumber + 1}, byte {e.BytePositionInLine + 1}; expected a tokenizer.", e);
+            throw Throw.BadFileException(file, "tokenizer", $"bad JSON at line {e.LineNumber + 1}, byte {e.BytePositionInLine + 1}", "a tokenizer");
         }
     }
 

@@ -5,7 +5,9 @@ namespace TinyLora.Tokenization;
 /// bytes themselves for the letters in which byte-level vocabularies write them.
 /// </summary>
 /// <param name="path">File it comes from, for messages.</param>
-/// <param name="count">Number of tokens; <paramref name="texts"/> may have more: symbols that merging needs and that are no tokens.</param>
+/// <param name="count">Number of tokens.</param>
+/// <param name="texts">Their bytes, and behind them those of symbols that merging needs and that are no tokens.</param>
+/// <param name="attributes">Kinds of the tokens. [count]</param>
 /// <param name="plain">Tokens and symbols that are plain text.</param>
 /// <param name="added">Control, user-defined and unknown tokens by their literal text.</param>
 internal sealed class Vocabulary(string path, int count, TokenTexts texts, TokenAttributes[] attributes, TokenTable plain, TokenTable added)

@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Globalization;
 using System.Text;
+using TinyLora.Errors;
 
 namespace TinyLora.Tokenization;
 
@@ -163,7 +164,7 @@ internal sealed class VocabularyBuilder(string path)
         }
     }
 
-    private InvalidDataException Bad(string found, string expected) => new($"{path}: tokenizer: found {found}; expected {expected}.");
+    private InvalidDataException Bad(string found, string expected) => Throw.BadFileException(path, "tokenizer", found, expected);
 
     private static string Show(ReadOnlySpan<byte> text) => Encoding.UTF8.GetString(text[..Math.Min(text.Length, 64)]);
 }
