@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Text;
 using TinyLora.Errors;
 using TinyLora.Files;
 
@@ -105,17 +104,27 @@ internal sealed class GgufTokenizer
             if (types.Length != tokens.Count) throw Bad(TypesKey, $"{types.Length} types", $"{tokens.Count}, one for each token");
         }
         var id = 0;
+        var isPhi3 = IsPhi3();
         foreach (var text in tokens.GetStrings())
         {
             var attributes = TokenAttributes.Normal;
             if (hasTypes) attributes = OfType(types[id], id);
             else if (bytesByText && VocabularyBuilder.TryParseByte(text, out _)) attributes = TokenAttributes.Byte;
+            if (isPhi3 && (attributes & TokenAttributes.Added) != 0 && !IsKeptWhole(text)) attributes |= TokenAttributes.RightStrip;
             _builder.Add(id++, text, attributes);
         }
         if (id == 0) throw Bad(TokensKey, "no tokens", "at least one");
         if (_file.TryGetString("general.architecture", out var architecture) && _file.TryGetInteger($"{architecture}.vocab_size", out var size) && size != id)
             throw Bad($"{architecture}.vocab_size", size.ToString(CultureInfo.InvariantCulture), $"{id}, the number of tokens");
     }
+
+    /// <summary>GGUF cannot say that a token takes the white space behind it, so llama.cpp knows by the model's name that Phi-3's do, all but three.</summary>
+    private bool IsPhi3() =>
+        _file.TryGetString("general.name", out var name) &&
+        (name.Contains("phi-3", StringComparison.OrdinalIgnoreCase) || name.Contains("phi3", StringComparison.OrdinalIgnoreCase));
+
+    private static bool IsKeptWhole(ReadOnlySpan<byte> text) =>
+        text.SequenceEqual("<unk>"u8) || text.SequenceEqual("<s>"u8) || text.SequenceEqual("<|endoftext|>"u8);
 
     private TokenAttributes OfType(int type, int token) => type switch
     {
