@@ -24,16 +24,19 @@ internal sealed class SafetensorsFolder : IDisposable
     /// <summary>The <c>__metadata__</c> of all shards; the first one wins.</summary>
     public IReadOnlyDictionary<string, string> Metadata => _metadata;
 
+    /// <param name="path">The folder.</param>
+    /// <param name="file">A file in it that was asked for by name, or null: alone, or one of the shards.</param>
     /// <exception cref="FileNotFoundException">The folder holds neither, or a shard is missing.</exception>
     /// <exception cref="InvalidDataException">A file is damaged, or the index does not fit the shards.</exception>
-    public static SafetensorsFolder Open(string path)
+    public static SafetensorsFolder Open(string path, string? file = null)
     {
         var folder = new SafetensorsFolder(path);
         try
         {
-            var single = System.IO.Path.Combine(path, SingleName);
+            var single = file ?? System.IO.Path.Combine(path, SingleName);
             var index = System.IO.Path.Combine(path, IndexName);
-            if (File.Exists(single)) folder.Add(single);
+            var isShard = file != null && File.Exists(index) && ReadIndex(index).ContainsValue(System.IO.Path.GetFileName(file));
+            if (File.Exists(single) && !isShard) folder.Add(single);
             else if (File.Exists(index)) folder.AddShards(index);
             else throw new FileNotFoundException($"{path}: neither {SingleName} nor {IndexName} in it.", single);
             return folder;
@@ -118,7 +121,7 @@ internal sealed class SafetensorsFolder : IDisposable
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
-            throw new InvalidDataException($"{path}: index: found {e.Message.ReplaceLineEndings(" ")} Expected JSON.", e);
+            Throw.BadJson(path, "index", e);
         }
         if (map.Count == 0) Throw.BadFile(path, "weight_map", found ? "no tensors" : "nothing", "tensor names and their files");
         return map;
