@@ -12,6 +12,7 @@ namespace TinyLora.Conversation;
 public sealed class ChatTemplate
 {
     private const int MaxCharacters = 1 << 18;
+    private const int MaxMessagePart = 60;
 
     private readonly TemplateNode[] _nodes;
     private readonly string _beginOfText, _endOfText;
@@ -41,7 +42,7 @@ public sealed class ChatTemplate
         if (source.Length > MaxCharacters)
             throw new InvalidDataException($"A chat template of {source.Length} characters; at most {MaxCharacters} are expected.");
         if (ChatTemplateFeatures.Recognize(source, out var name) is not { } family)
-            throw new InvalidDataException($"The chat template \"{name}\" is not supported; expected one of ChatML, Llama 2, Llama 3, Mistral, Zephyr.");
+            throw new InvalidDataException($"The chat template \"{OneLine(name)}\" is not supported; expected one of ChatML, Llama 2, Llama 3, Mistral, Zephyr.");
         try
         {
             var template = new ChatTemplate(family, TemplateParser.Parse(source), beginOfText, endOfText);
@@ -129,5 +130,15 @@ public sealed class ChatTemplate
     }
 
     private static InvalidDataException Refusal(ChatTemplateFamily family, TemplateNotSupportedException unknown) =>
-        new($"The chat template, a variant of {family}, is not supported: {unknown.Message} in it is not understood.", unknown);
+        new($"The chat template, a variant of {family}, is not supported: {OneLine(unknown.Message)} in it is not understood.", unknown);
+
+    /// <summary>A stretch of a template in a message: not too long and without line ends.</summary>
+    private static string OneLine(string text)
+    {
+        var line = string.Create(Math.Min(text.Length, MaxMessagePart), text, static (characters, source) =>
+        {
+            for (var i = 0; i < characters.Length; i++) characters[i] = char.IsControl(source[i]) ? ' ' : source[i];
+        });
+        return text.Length <= MaxMessagePart ? line : line + "…";
+    }
 }

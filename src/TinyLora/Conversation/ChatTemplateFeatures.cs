@@ -1,6 +1,6 @@
 namespace TinyLora.Conversation;
 
-/// <summary>Which family a template is of, by the marks that it writes; or the name to refuse it by.</summary>
+/// <summary>Which family a template is of, by the marks that it writes; or the name to refuse it by, which is the template's own text where it is not known.</summary>
 internal static class ChatTemplateFeatures
 {
     // Looked for in this order: some of these templates also have a mark of a covered family.
@@ -58,7 +58,6 @@ internal static class ChatTemplateFeatures
         {
             if (template.Contains(mark, StringComparison.Ordinal)) return name;
         }
-        var line = template.ReplaceLineEndings(" ");
-        return line.Length <= 60 ? line : line[..60] + "…";
+        return template;
     }
 }

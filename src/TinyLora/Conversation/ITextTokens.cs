@@ -3,8 +3,6 @@ namespace TinyLora.Conversation;
 /// <summary>What the generation of text needs of a tokenizer.</summary>
 internal interface ITextTokens
 {
-    int VocabularySize { get; }
-
     /// <summary>Tokens that so many bytes give at most.</summary>
     int MaxTokenCount(int utf8Length);
 

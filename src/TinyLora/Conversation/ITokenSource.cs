@@ -3,6 +3,9 @@ namespace TinyLora.Conversation;
 /// <summary>What the generation of text needs of a session.</summary>
 internal interface ITokenSource
 {
+    /// <summary>Count of logits.</summary>
+    int VocabularySize { get; }
+
     /// <summary>Tokens that it can hold.</summary>
     int ContextLength { get; }
 

@@ -14,6 +14,7 @@ public sealed class MultiTurnConversation : IDisposable
     private readonly Session? _session;
     private readonly ITextTokens _tokenizer;
     private readonly TextGenerator _generator;
+    private readonly int _vocabularySize;
     private readonly PromptText _prompt = new();
     private readonly List<ChatMessage> _history = [];
     private readonly List<string> _stopSequences = [];
@@ -34,8 +35,10 @@ public sealed class MultiTurnConversation : IDisposable
         Template = template ?? ChatTemplateSource.Read(model.Path).Parse();
         _tokenizer = new TokenizerText(model.Tokenizer);
         _session = model.CreateSession(new SessionOptions { ContextLength = contextLength });
-        ContextLength = _session.ContextLength;
-        _generator = new TextGenerator(new SessionTokens(_session), _tokenizer);
+        var source = new SessionTokens(_session);
+        ContextLength = source.ContextLength;
+        _vocabularySize = source.VocabularySize;
+        _generator = new TextGenerator(source, _tokenizer);
     }
 
     internal MultiTurnConversation(ITokenSource source, ITextTokens tokenizer, ChatTemplate template)
@@ -43,6 +46,7 @@ public sealed class MultiTurnConversation : IDisposable
         Template = template;
         _tokenizer = tokenizer;
         ContextLength = source.ContextLength;
+        _vocabularySize = source.VocabularySize;
         _generator = new TextGenerator(source, tokenizer);
     }
 
@@ -163,8 +167,8 @@ public sealed class MultiTurnConversation : IDisposable
                 if (keep == 0 || _history[keep - 1].Role != ChatMessage.User) throw new InvalidOperationException("There is no message to answer.");
             }
             var prompt = Encode(keep, message);
-            // A larger vocabulary in the weights than in the tokenizer is padding, but the logits have its size: the sampler is sized by them.
-            var reason = _generator.Run(prompt, MaximumCompletionTokens, _sampler ??= new Sampler(_tokenizer.VocabularySize, SamplingOptions), Stops(), cancellation);
+            _sampler ??= new Sampler(_vocabularySize, SamplingOptions);
+            var reason = _generator.Run(prompt, MaximumCompletionTokens, _sampler, Stops(), cancellation);
             var text = Encoding.UTF8.GetString(_generator.Text);
             if (_generator.Generated.Length > 0)
             {

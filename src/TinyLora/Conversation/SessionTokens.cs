@@ -5,6 +5,8 @@ namespace TinyLora.Conversation;
 /// <summary>A session as a source of tokens.</summary>
 internal sealed class SessionTokens(Session session) : ITokenSource
 {
+    public int VocabularySize => session.Model.Shape.VocabularySize;
+
     public int ContextLength => session.ContextLength;
 
     public ReadOnlySpan<int> Tokens => session.Tokens;

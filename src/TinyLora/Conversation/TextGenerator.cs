@@ -61,8 +61,9 @@ internal sealed class TextGenerator
         _tokenizer.BeginText();
         if (prompt.Length > _source.ContextLength) return StopReason.ContextSizeLimitExceeded;
         var started = Stopwatch.GetTimestamp();
-        if (!Prefill(prompt, cancellation, out var logits)) return StopReason.CancellationRequested;
+        var isComplete = Prefill(prompt, cancellation, out var logits);
         PromptDuration = Stopwatch.GetElapsedTime(started);
+        if (!isComplete) return StopReason.CancellationRequested;
         started = Stopwatch.GetTimestamp();
         var reason = Generate(logits, maxTokens, sampler, stops, cancellation);
         GenerationDuration = Stopwatch.GetElapsedTime(started);

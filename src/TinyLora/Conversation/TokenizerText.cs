@@ -9,17 +9,15 @@ internal sealed class TokenizerText(Tokenizer tokenizer) : ITextTokens
     private readonly List<(int Start, int End, int Token)> _found = [];
     private TokenStreamDecoder _decoder = new(tokenizer);
 
-    public int VocabularySize => tokenizer.VocabularySize;
-
     public int MaxTextBytes => tokenizer.MaxTokenBytes + 4;
 
     public int MaxTokenCount(int utf8Length) => tokenizer.MaxTokenCount(utf8Length);
 
-    public bool IsEndOfGeneration(int token) => tokenizer.IsEndOfGeneration(token);
+    public bool IsEndOfGeneration(int token) => IsKnown(token) && tokenizer.IsEndOfGeneration(token);
 
     public void BeginText() => _decoder = new TokenStreamDecoder(tokenizer);
 
-    public int Append(int token, Span<byte> utf8) => _decoder.Append(token, utf8);
+    public int Append(int token, Span<byte> utf8) => IsKnown(token) ? _decoder.Append(token, utf8) : 0;
 
     public int Flush(Span<byte> utf8) => _decoder.Flush(utf8);
 
@@ -55,11 +53,17 @@ internal sealed class TokenizerText(Tokenizer tokenizer) : ITextTokens
         return all;
     }
 
+    /// <summary>Whether the token has a text only as a special one; the text is then in _token.</summary>
     private bool IsSpecial(int token, out int length)
     {
+        length = 0;
+        if (tokenizer.Decode(token, _token) > 0) return false;
         length = tokenizer.Decode(token, _token, special: true);
-        return length > 0 && tokenizer.Decode(token, _token[length..]) == 0 && tokenizer.Decode(token, _token, special: true) == length;
+        return length > 0;
     }
+
+    /// <summary>The weights may have more rows than there are tokens: padding, which has no text.</summary>
+    private bool IsKnown(int token) => token < tokenizer.VocabularySize;
 
     private int EncodeApart(ReadOnlySpan<byte> utf8, Span<int> tokens)
     {
