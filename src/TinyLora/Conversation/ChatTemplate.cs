@@ -103,7 +103,9 @@ public sealed class ChatTemplate
         };
         if (Date is not null) globals["date_string"] = TemplateText.Literal(Date);
         if (EnableThinking is { } thinking) globals["enable_thinking"] = thinking;
-        var run = new TemplateRun(globals);
+        var length = 0L;
+        foreach (var message in messages) length += ((ChatMessage)message!).Content.Length;
+        var run = new TemplateRun(globals, messages.Count, length);
         run.Execute(_nodes);
         return run.Output;
     }

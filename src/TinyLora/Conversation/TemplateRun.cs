@@ -3,17 +3,24 @@ namespace TinyLora.Conversation;
 /// <summary>One rendering of a template: its statements, executed over the messages.</summary>
 internal sealed class TemplateRun
 {
-    // Far more than any conversation needs; a hostile template ends here instead of running on.
-    private const int MaxSteps = 4_000_000;
-    private const int MaxCharacters = 32 << 20;
+    // Far more than any real template takes; a hostile one ends here instead of running on.
+    private const int MaxSteps = 200_000, MaxStepsPerMessage = 2_000;
+    private const int MaxCharacters = 1 << 20, MaxCharactersPerMessage = 4_000, MaxCopies = 32;
 
+    private readonly long _maxSteps;
+    private readonly long _maxCharacters;
     private readonly List<Dictionary<string, object?>> _scopes = [];
     private readonly List<TemplatePiece> _output = [];
-    private int _steps;
-    private int _characters;
+    private long _steps;
+    private long _characters;
 
-    public TemplateRun(Dictionary<string, object?> globals)
+    /// <param name="globals">The variables that the template is given.</param>
+    /// <param name="messageCount">Messages among them.</param>
+    /// <param name="contentLength">Characters of all these messages.</param>
+    public TemplateRun(Dictionary<string, object?> globals, int messageCount, long contentLength)
     {
+        _maxSteps = MaxSteps + (long)MaxStepsPerMessage * messageCount;
+        _maxCharacters = MaxCharacters + (long)MaxCharactersPerMessage * messageCount + MaxCopies * contentLength;
         _scopes.Add(globals);
         _scopes.Add(new Dictionary<string, object?>(StringComparer.Ordinal));
     }
@@ -129,7 +136,9 @@ internal sealed class TemplateRun
             case "or": return TemplateOperations.IsTrue(left) ? left : Evaluate(binary.Right);
         }
         var value = TemplateOperations.Combine(binary.Operator, left, Evaluate(binary.Right));
+        // What grows is counted: doubled often enough, it would take all memory.
         if (value is TemplateText text) Count(text.Value.Length);
+        else if (value is List<object?> list) Count(list.Count);
         return value;
     }
 
@@ -165,12 +174,12 @@ internal sealed class TemplateRun
 
     private void Step()
     {
-        if (++_steps > MaxSteps) throw new TemplateNotSupportedException($"more than {MaxSteps} steps");
+        if (++_steps > _maxSteps) throw new TemplateNotSupportedException($"more than {_maxSteps} steps");
     }
 
     private void Count(int characters)
     {
         _characters += characters;
-        if (_characters > MaxCharacters || _characters < 0) throw new TemplateNotSupportedException($"more than {MaxCharacters} characters");
+        if (_characters > _maxCharacters) throw new TemplateNotSupportedException($"more than {_maxCharacters} characters");
     }
 }

@@ -27,7 +27,11 @@ internal sealed class TemplateText
     public static TemplateText Content(string text) => text.Length == 0 ? Empty : new([new(text, IsContent: true)]);
 
     public TemplateText Append(TemplateText next) =>
-        next._pieces.Length == 0 ? this : _pieces.Length == 0 ? next : new([.. _pieces, .. next._pieces]);
+        next._pieces.Length == 0 ? this
+        : _pieces.Length == 0 ? next
+        : _pieces.Length == 1 && next._pieces.Length == 1 && _pieces[0].IsContent == next._pieces[0].IsContent
+            ? new([_pieces[0] with { Text = Value + next.Value }])
+        : new([.. _pieces, .. next._pieces]);
 
     /// <summary>The characters from <paramref name="start"/> up to <paramref name="end"/>.</summary>
     public TemplateText Slice(int start, int end)
