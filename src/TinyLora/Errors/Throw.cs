@@ -24,6 +24,12 @@ internal static class Throw
     public static void Truncated(string path, string place, long position, ulong needed, long left) =>
         throw new InvalidDataException($"{path}: {place} at byte {position}: found {left} bytes to the end, expected {needed}.");
 
+    /// <summary>What the JSON readers throw for bad text: JsonException, and InvalidOperationException for a string that is half of a surrogate pair.</summary>
+    /// <exception cref="InvalidDataException">Always.</exception>
+    [DoesNotReturn]
+    public static void BadJson(string path, string place, Exception reason) =>
+        throw new InvalidDataException($"{path}: {Line(place)}: found {Line(reason.Message)}, expected JSON.", reason);
+
     /// <summary>The text without line ends and other control characters, and not too long.</summary>
     private static string Line(string text)
     {

@@ -121,7 +121,7 @@ internal sealed class SafetensorsFolder : IDisposable
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
-            throw new InvalidDataException($"{path}: index: found {e.Message.ReplaceLineEndings(" ")} Expected JSON.", e);
+            Throw.BadJson(path, "index", e);
         }
         if (map.Count == 0) Throw.BadFile(path, "weight_map", found ? "no tensors" : "nothing", "tensor names and their files");
         return map;

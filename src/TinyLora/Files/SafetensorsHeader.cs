@@ -43,10 +43,9 @@ internal sealed unsafe class SafetensorsHeader
         {
             header.ReadObject(json);
         }
-        // InvalidOperationException: an escape in a string that is half of a surrogate pair.
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
-            throw new InvalidDataException($"{file.Path}: header: found {e.Message.ReplaceLineEndings(" ")} Expected JSON.", e);
+            Throw.BadJson(file.Path, "header", e);
         }
         header.CheckOrder();
         return header;

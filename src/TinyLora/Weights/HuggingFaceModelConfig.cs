@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Unicode;
 using TinyLora.Errors;
 using TinyLora.Files;
 
@@ -27,30 +28,33 @@ internal sealed class HuggingFaceModelConfig
     public static ModelConfig Read(string path)
     {
         using var file = new MappedFile(path);
-        using var document = Parse(file);
-        var reader = new HuggingFaceModelConfig(path, document.RootElement);
-        if (reader._type.Length == 0) Throw.BadFile(path, "model_type", "nothing", "a name");
-        if (reader._type is not ("llama" or "mistral" or "qwen2" or "qwen3")) Throw.NotSupported(path, $"architecture '{reader._type}'");
-        reader.RefuseVariants();
-        var config = new ModelConfig(reader.ReadShape(), reader.ReadScaling());
-        config.Check(path);
-        return config;
+        try
+        {
+            using var document = Parse(file);
+            var reader = new HuggingFaceModelConfig(path, document.RootElement);
+            if (reader._type.Length == 0) Throw.BadFile(path, "model_type", "nothing", "a name");
+            if (reader._type is not ("llama" or "mistral" or "qwen2" or "qwen3")) Throw.NotSupported(path, $"architecture '{reader._type}'");
+            reader.RefuseVariants();
+            var config = new ModelConfig(reader.ReadShape(), reader.ReadScaling());
+            config.Check(path);
+            return config;
+        }
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
+        {
+            Throw.BadJson(path, "config", e);
+            return null;
+        }
     }
 
     private static unsafe JsonDocument Parse(MappedFile file)
     {
         if (file.Length > int.MaxValue) Throw.BadFile(file.Path, "size", $"{file.Length} bytes", $"at most {int.MaxValue}");
-        try
-        {
-            var reader = new Utf8JsonReader(new ReadOnlySpan<byte>(file.Pointer, (int)file.Length));
-            var document = JsonDocument.ParseValue(ref reader);
-            reader.Read(); // Throws if anything but white space follows.
-            return document;
-        }
-        catch (JsonException e)
-        {
-            throw new InvalidDataException($"{file.Path}: config: found {e.Message.ReplaceLineEndings(" ")} Expected JSON.", e);
-        }
+        var json = new ReadOnlySpan<byte>(file.Pointer, (int)file.Length);
+        if (!Utf8.IsValid(json)) Throw.BadFile(file.Path, "config", "bytes that are not UTF-8", "JSON");
+        var reader = new Utf8JsonReader(json);
+        var document = JsonDocument.ParseValue(ref reader);
+        reader.Read(); // Throws if anything but white space follows.
+        return document;
     }
 
     private ModelShape ReadShape()
@@ -225,15 +229,7 @@ internal sealed class HuggingFaceModelConfig
         if (!Has(parent, name)) return null;
         var value = parent.GetProperty(name);
         if (value.ValueKind != JsonValueKind.String) Throw.BadFile(_path, name, Raw(value), "a string");
-        try
-        {
-            return value.GetString();
-        }
-        catch (InvalidOperationException)
-        {
-            Throw.BadFile(_path, name, "half of a surrogate pair", "a string");
-            return null;
-        }
+        return value.GetString();
     }
 
     private void Neutral(JsonElement parent, string name, double neutral)
