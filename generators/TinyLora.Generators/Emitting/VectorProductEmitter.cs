@@ -41,7 +41,7 @@ internal sealed class VectorProductEmitter(SourceWriter code, VectorSet set, Wei
 
     private void Prologue()
     {
-        if (format.IsFloat())
+        if (!format.IsQuantized())
         {
             code.Line($"{(size.IsConstant ? "const int" : "var")} rowBytes = {size.Of(c => c * format.BlockBytes(), $"(nint)columns * {format.BlockBytes()}")};");
             return;
@@ -60,7 +60,7 @@ internal sealed class VectorProductEmitter(SourceWriter code, VectorSet set, Wei
     private void Row(string x)
     {
         for (var p = 0; p < set.Parts; p++) code.Line($"var {set.Part("sum", p)} = {set.V}<float>.Zero;");
-        if (format.IsFloat()) FloatRow(x);
+        if (!format.IsQuantized()) FloatRow(x);
         else QuantizedRow(x);
         var four = set.Parts == 1 ? "sum.GetLower() + sum.GetUpper()" : "sumLow + sumHigh";
         code.Line($"var four = {four};");

@@ -46,6 +46,13 @@ internal static class WeightFormats
     /// <summary>Whether the numbers are integers with a scale a block, so that the activations are quantised too.</summary>
     public static bool IsQuantized(this WeightFormat format) => format > WeightFormat.BF16;
 
+    /// <summary>Whether blocks stand in groups of eight that share two half scales.</summary>
+    public static bool IsSuperBlock(this WeightFormat format) => format >= WeightFormat.Q4_K;
+
+    /// <summary>Whether a block adds a minimum to each of its numbers.</summary>
+    public static bool HasMinimum(this WeightFormat format) =>
+        format is WeightFormat.Q4_1 or WeightFormat.Q5_1 or WeightFormat.Q4_K or WeightFormat.Q5_K;
+
     /// <summary>The format of exactly this name; false for any other text.</summary>
     public static bool TryParse(string name, out WeightFormat format) =>
         Enum.TryParse(name, out format) && format.ToString() == name;
