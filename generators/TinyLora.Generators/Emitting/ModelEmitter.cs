@@ -1,0 +1,168 @@
+using TinyLora.Generators.InstructionSets;
+using TinyLora.Generators.Specs;
+using TinyLora.Generators.Text;
+
+namespace TinyLora.Generators.Emitting;
+
+/// <summary>
+/// The files of a declared model: one for each kind of matrix, for each width that an adapter's A meets and for each rank, and one that puts
+/// them together. A kernel's number is its matrix' place in <see cref="ModelSpec.Linears"/>, then those of A.
+/// </summary>
+internal static class ModelEmitter
+{
+    private static readonly WeightFormat[] AdapterFormats = [WeightFormat.F32, WeightFormat.F16];
+
+    public static (string HintName, string Source)[] Emit(ModelSpec spec) =>
+    [
+        (spec.HintName + ".g.cs", Class(spec)),
+        .. spec.Linears.Select(linear => Kernels(spec, "Linear" + linear.Name,
+            $"W [{linear.Rows}, {linear.Columns}] in {linear.Format}: {string.Join(", ", linear.Roles)}.",
+            (code, set) => LinearEmitter.Emit(code, set, linear.Format, new KernelSize(linear.Columns), "Linear" + linear.Name))),
+        .. spec.Ranks.Count == 0 ? [] : DownWidths(spec).Select(columns => Kernels(spec, $"LoraDown{columns}",
+            $"A x for A [rank, {columns}].",
+            (code, set) =>
+            {
+                foreach (var format in AdapterFormats) LinearEmitter.Emit(code, set, format, new KernelSize(columns), $"LoraDown{columns}{format}");
+            })),
+        .. spec.Ranks.Select(rank => Kernels(spec, $"LoraUp{rank}",
+            $"y += B d for B [rows, {rank}].",
+            (code, set) =>
+            {
+                foreach (var format in AdapterFormats) new LoraUpEmitter(code, set, format, rank).Emit($"LoraUp{rank}{format}");
+            })),
+    ];
+
+    private static IEnumerable<int> DownWidths(ModelSpec spec) =>
+        new[] { spec.Shape.HiddenSize, spec.Shape.QuerySize, spec.Shape.IntermediateSize }.Distinct();
+
+    private static (string, string) Kernels(ModelSpec spec, string name, string comment, Action<SourceWriter, VectorSet> emit)
+    {
+        var code = LinearEmitter.Header(spec.Namespace, comment);
+        code.Open($"partial class {spec.TypeName}");
+        foreach (var set in VectorSet.All)
+        {
+            code.Open($"private readonly unsafe partial struct {set.Name}Kernels");
+            emit(code, set);
+            code.Close().Line();
+        }
+        code.Close();
+        return ($"{spec.HintName}.{name}.g.cs", code.ToString());
+    }
+
+    private static string Class(ModelSpec spec)
+    {
+        var shape = spec.Shape;
+        var code = LinearEmitter.Header(spec.Namespace, [
+            $"{spec.ModelName}: {shape.Architecture}, {shape.LayerCount} layers, hidden {shape.HiddenSize}, intermediate {shape.IntermediateSize}, "
+                + $"{shape.HeadCount} heads over {shape.KeyValueHeadCount}, head {shape.HeadSize}, vocabulary {shape.VocabularySize}.",
+            .. spec.Linears.Select((linear, i) => $"kernel {i}: {linear.Name}: {string.Join(", ", linear.Roles)}"),
+            .. VectorSet.All.Where(set => set.PanelRows > 0).Select(set =>
+                $"{set.Name}: panels of {set.PanelRows} rows by {string.Join(", ", Planning.TilePlan.Panel(set))} tokens; float tiles of {Planning.TilePlan.Float(set).Rows} rows by {Planning.TilePlan.Float(set).Inputs} tokens"),
+            $"ranks with kernels of their own: {(spec.Ranks.Count == 0 ? "none" : string.Join(", ", spec.Ranks))}"]);
+        code.Line($"/// <summary>{spec.ModelName} with kernels generated for its shapes.</summary>");
+        code.Open($"partial class {spec.TypeName} : global::TinyLora.Inference.Model");
+        code.Open($"private {spec.TypeName}(string path, global::TinyLora.Inference.ModelOptions? options) : base(path, options, Declared)").Close().Line();
+        code.Line("/// <summary>Opens a file or folder of the declared model.</summary>");
+        code.Line("/// <exception cref=\"global::TinyLora.Errors.ModelMismatchException\">It holds another model: every difference is listed.</exception>");
+        code.Line($"public static new {spec.TypeName} Open(string path, global::TinyLora.Inference.ModelOptions? options = null) => new(path, options);").Line();
+        Declaration(code, spec);
+        KernelNumbers(code, spec);
+        Run(code);
+        foreach (var set in VectorSet.All) Dispatch(code, spec, set);
+        code.Close();
+        return code.ToString();
+    }
+
+    private static void Declaration(SourceWriter code, ModelSpec spec)
+    {
+        var shape = spec.Shape;
+        code.Open("private static readonly global::TinyLora.Inference.ModelDeclaration Declared = new()");
+        code.Line($"ClassName = {Literal.Of(spec.TypeName)},");
+        code.Line($"Architecture = {Literal.Of(shape.Architecture)},");
+        foreach (var (name, value) in new[]
+        {
+            ("HiddenSize", shape.HiddenSize), ("IntermediateSize", shape.IntermediateSize), ("LayerCount", shape.LayerCount), ("HeadCount", shape.HeadCount),
+            ("KeyValueHeadCount", shape.KeyValueHeadCount), ("HeadSize", shape.HeadSize), ("VocabularySize", shape.VocabularySize),
+        }) code.Line($"{name} = {value},");
+        code.Line($"Embedding = {Type(spec.Formats.Embedding)},");
+        code.Line($"Head = {Type(spec.Formats.Head)},");
+        code.Line("// query, key, value, output, gate, up, down of each layer");
+        code.Open("Layers =").Outdent();
+        code.Outdent().Indent();
+        code.Indent();
+        foreach (var layer in spec.Formats.Layers)
+            code.Line($"[{string.Join(", ", Enumerable.Range(0, 7).Select(role => Type(layer[(LinearRole)role])))}],");
+        code.Close(",");
+        code.Close(";").Line();
+    }
+
+    private static string Type(WeightFormat format) => "global::TinyLora.Numerics.ElementType." + format;
+
+    private static void KernelNumbers(SourceWriter code, ModelSpec spec)
+    {
+        code.Line("/// <inheritdoc/>");
+        code.Open("protected override int FindKernel(global::TinyLora.Numerics.ElementType type, int rows, int columns) => (type, rows, columns) switch");
+        for (var i = 0; i < spec.Linears.Count; i++)
+            code.Line($"({Type(spec.Linears[i].Format)}, {spec.Linears[i].Rows}, {spec.Linears[i].Columns}) => {i},");
+        foreach (var (number, columns, format) in Downs(spec)) code.Line($"({Type(format)}, _, {columns}) => {number},");
+        code.Line("_ => ~(int)type,");
+        code.Close(";").Line();
+    }
+
+    private static IEnumerable<(int Number, int Columns, WeightFormat Format)> Downs(ModelSpec spec)
+    {
+        var number = spec.Linears.Count;
+        if (spec.Ranks.Count == 0) yield break;
+        foreach (var columns in DownWidths(spec))
+            foreach (var format in AdapterFormats)
+                yield return (number++, columns, format);
+    }
+
+    private static void Run(SourceWriter code)
+    {
+        code.Line("/// <inheritdoc/>");
+        code.Open("protected override void Run(int worker)");
+        code.Line("var set = InstructionSet;");
+        // The tests of IsSupported are constants: what this build cannot use is left out of it.
+        foreach (var set in VectorSet.All)
+            code.Line($"{(set == VectorSet.All[0] ? "" : "else ")}if ({Guard(set)}set == global::TinyLora.Kernels.InstructionSet.{set.Name}) Run<{set.Name}Kernels>(worker);");
+        code.Line("else Run<ScalarKernels>(worker);");
+        code.Close().Line();
+    }
+
+    public static string Guard(VectorSet set) => set.Name switch
+    {
+        "Vector128" => "",
+        "Neon" => "AdvSimd.Arm64.IsSupported && ",
+        "NeonDot" => "Dp.IsSupported && ",
+        "Avx2" => "Avx2.IsSupported && Fma.IsSupported && ",
+        "Avx2Vnni" => "AvxVnni.IsSupported && ",
+        _ => "Avx512BW.IsSupported && Avx512DQ.IsSupported && ",
+    };
+
+    private static void Dispatch(SourceWriter code, ModelSpec spec, VectorSet set)
+    {
+        code.Open($"private readonly unsafe partial struct {set.Name}Kernels : IModelKernels");
+        var names = spec.Linears.Select(l => "Linear" + l.Name).Concat(Downs(spec).Select(d => $"LoraDown{d.Columns}{d.Format}")).ToArray();
+        code.Open("public static void MultiplyVector(int kernel, byte* weights, int columns, byte* x, float* y, int firstRow, int endRow)");
+        code.Open("switch (kernel)");
+        for (var i = 0; i < names.Length; i++) code.Line($"case {i}: {names[i]}Vector(weights, x, y, firstRow, endRow); return;");
+        code.Line($"default: ParametricKernels.{set.Name}Kernels.MultiplyVector(kernel, weights, columns, x, y, firstRow, endRow); return;");
+        code.Close().Close().Line();
+
+        code.Open("public static void MultiplyMatrix(int kernel, byte* weights, int columns, byte* x, nint xStride, int count, float* y, nint yStride, int firstRow, int endRow, byte* scratch)");
+        code.Open("switch (kernel)");
+        for (var i = 0; i < names.Length; i++) code.Line($"case {i}: {names[i]}Matrix(weights, x, xStride, count, y, yStride, firstRow, endRow, scratch); return;");
+        code.Line($"default: ParametricKernels.{set.Name}Kernels.MultiplyMatrix(kernel, weights, columns, x, xStride, count, y, yStride, firstRow, endRow, scratch); return;");
+        code.Close().Close().Line();
+
+        code.Open("public static void LoraUp(int type, byte* b, int rank, float* d, nint dStride, int count, float* y, nint yStride, int firstRow, int endRow)");
+        code.Open("switch ((type, rank))");
+        foreach (var rank in spec.Ranks)
+            foreach (var format in AdapterFormats)
+                code.Line($"case ({(int)format}, {rank}): LoraUp{rank}{format}(b, d, dStride, count, y, yStride, firstRow, endRow); return;");
+        code.Line($"default: ParametricKernels.{set.Name}Kernels.LoraUp(type, b, rank, d, dStride, count, y, yStride, firstRow, endRow); return;");
+        code.Close().Close();
+        code.Close().Line();
+    }
+}

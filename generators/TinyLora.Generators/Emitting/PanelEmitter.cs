@@ -1,0 +1,180 @@
+using TinyLora.Generators.InstructionSets;
+using TinyLora.Generators.Planning;
+using TinyLora.Generators.Specs;
+using TinyLora.Generators.Text;
+
+namespace TinyLora.Generators.Emitting;
+
+/// <summary>
+/// Writes mat-mat kernels of the integer formats: a panel of rows is unpacked once to [block][k / 4][row][4 bytes], so that one register holds a row a lane and
+/// no sum crosses lanes; activations come as broadcasts of four bytes. The eight lanes of an output are finished in the order 0 4 2 6 1 5 3 7,
+/// so that the tree needs three saved partial sums.
+/// </summary>
+internal sealed class PanelEmitter(SourceWriter code, VectorSet set, WeightFormat format, KernelSize size)
+{
+    private readonly BlockFormat _blocks = new(format, set);
+    private readonly RowOffsets _offsets = new(size);
+    private readonly PanelProduct _product = new(code, set, format);
+
+    private int R => set.PanelRows;
+
+    public void Emit(string name)
+    {
+        code.Open($"public static void {name}(byte* weights, {(size.IsConstant ? "" : "int columns, ")}byte* x, nint xStride, int count, float* y, nint yStride, int firstRow, int endRow, byte* scratch)");
+        var declare = size.IsConstant ? "const int" : "var";
+        code.Line($"{declare} blocks = {size.Of(c => c / 32, "columns / 32")};");
+        code.Line($"{declare} rowBytes = {size.Of(c => c / format.BlockSize() * format.BlockBytes(), $"(nint)(columns / {format.BlockSize()}) * {format.BlockBytes()}")};");
+        if (size.IsConstant) code.Line($"const int stride = {RowBytes(size.Columns)};");
+        else
+        {
+            code.Line("var stride = xStride;");
+            code.Line("var scalesOffset = columns + 63 & ~63;");
+            code.Line("var paddedBlocks = columns / 32 + 7 & ~7;");
+        }
+        foreach (var line in set.Constants) code.Line(line);
+        foreach (var line in _product.Constants) code.Line(line);
+        code.Line("var panel = scratch;");
+        code.Line($"var scales = (float*)(panel + {R} * 32 * blocks);");
+        // Minima, or for Q6_K the half blocks' small scales as pairs of 16 bits: four bytes a row and block either way.
+        code.Line($"var seconds = scales + {R} * blocks;");
+        code.Line($"var saved = seconds + {R} * blocks;");
+        code.Open($"for (var r = firstRow; r < endRow; r += {R})");
+        code.Line($"var rows = Math.Min({R}, endRow - r);");
+        Unpack();
+        code.Line("var t = 0;");
+        foreach (var tokens in TilePlan.Panel(set))
+        {
+            code.Open($"for (; t + {tokens} <= count; t += {tokens})");
+            Tile(tokens);
+            code.Close();
+        }
+        code.Close();
+        code.Close();
+        code.Line();
+    }
+
+    private static int RowBytes(int columns) => (((columns + 63) & ~63) + 16 * ((columns / 32 + 7) & ~7) + 63) & ~63;
+
+    private void Unpack()
+    {
+        code.Open($"for (var i = 0; i < {R}; i++)");
+        // Rows past the end repeat the last: their results fall on padding.
+        code.Line("var group = weights + (r + Math.Min(i, rows - 1)) * rowBytes;");
+        var whole = size.Of(c => c / 32 & ~7, "(blocks & ~7)");
+        if (whole != "0")
+        {
+            code.Open($"for (var b = 0; b < {whole}; b += 8, group += {_blocks.GroupBytes})");
+            UnpackGroup("b", 8, _ => null);
+            code.Close();
+        }
+        if (!format.IsSuperBlock())
+        {
+            if (!size.IsConstant)
+            {
+                code.Line("var tail = blocks & 7;");
+                code.Open("if (tail != 0)");
+                UnpackGroup(whole, 7, j => $"tail > {j}");
+                code.Close();
+            }
+            else if ((size.Columns / 32 & 7) is var tail and > 0)
+            {
+                code.Open("");
+                UnpackGroup(whole, tail, _ => null);
+                code.Close();
+            }
+        }
+        code.Close();
+    }
+
+    private void UnpackGroup(string b, int count, Func<int, string?> present)
+    {
+        _blocks.UnpackShared(code, "group");
+        for (var j = 0; j < count; j++)
+        {
+            code.Open(present(j) is { } condition ? $"if ({condition})" : "");
+            _blocks.Unpack(code, "group", j);
+            code.Line($"var pieces = (uint*)(panel + ({b} + {j}) * {R * 32}) + i;");
+            for (var k = 0; k < 8; k++)
+                code.Line($"pieces[{k * R}] = {set.Part("w" + j, set.Parts * k / 8)}.AsUInt32().GetElement({k % (8 / set.Parts)});");
+            if (format == WeightFormat.Q6_K)
+                code.Line($"((uint*)seconds)[({b} + {j}) * {R} + i] = (ushort)(short){BlockFormat.HalfScales("group", j)}[0] | (uint)(ushort)(short){BlockFormat.HalfScales("group", j)}[1] << 16;");
+            code.Close();
+        }
+        _blocks.Scales(code, "group", count, present);
+        for (var j = 0; j < count; j++)
+        {
+            var lane = $"GetElement({j % (8 / set.Parts)})";
+            var store = $"scales[({b} + {j}) * {R} + i] = {set.Part("scale", set.Parts * j / 8)}.{lane};";
+            if (format.HasMinimum()) store += $" seconds[({b} + {j}) * {R} + i] = {set.Part("minimum", set.Parts * j / 8)}.{lane};";
+            code.Line(present(j) is { } condition ? $"if ({condition}) {{ {store} }}" : store);
+        }
+    }
+
+    private void Tile(int tokens)
+    {
+        code.Line("var tile = x + t * (nint)stride;");
+        code.Open("for (var step = 0; step < 8; step++)");
+        foreach (var (u, p) in Sums(tokens)) code.Line($"var {Sum(u, p)} = {_product.V}<float>.Zero;");
+        code.Open("for (var b = (step & 1) << 2 | (step & 2) | step >> 2; b < blocks; b += 8)");
+        code.Line($"var w = panel + b * {R * 32};");
+        code.Line("var q = tile + b * 32;");
+        code.Line($"var d = (float*)(tile + {_offsets.Scales}) + b;");
+        if (format.HasMinimum()) code.Line($"var m = (float*)(tile + {_offsets.ScaledSums}) + b;");
+        if (_blocks.OffsetShift > 0) code.Line($"var n = (int*)(tile + {_offsets.Sums}) + b;");
+        if (format == WeightFormat.Q6_K)
+        {
+            code.Line($"var halfScales = (byte*)((uint*)seconds + b * {R});");
+            if (set.UnsignedWeights) code.Line($"var h = (int*)(tile + {_offsets.HalfSums}) + b;");
+        }
+        _product.Emit(tokens);
+        for (var p = 0; p < _product.Parts; p++)
+        {
+            code.Line($"var {Part("scale", p)} = {_product.V}.Load(scales + b * {R} + {p * _product.Lanes});");
+            if (format.HasMinimum()) code.Line($"var {Part("minimum", p)} = {_product.V}.Load(seconds + b * {R} + {p * _product.Lanes});");
+        }
+        foreach (var (u, p) in Sums(tokens))
+        {
+            var sums = Part($"i{u}", p);
+            if (_blocks.OffsetShift > 0) sums = $"({sums} - {_product.V}.Create(n[{u} * (stride / 4)] << {_blocks.OffsetShift}))";
+            code.Line($"{Sum(u, p)} = {_product.Fma($"{_product.V}.ConvertToSingle({sums})", $"{Part("scale", p)} * {_product.V}.Create(d[{u} * (stride / 4)])", Sum(u, p))};");
+            if (format.HasMinimum()) code.Line($"{Sum(u, p)} = {_product.Fma(Part("minimum", p), $"{_product.V}.Create(m[{u} * (stride / 4)])", Sum(u, p))};");
+        }
+        code.Close();
+        Merge(tokens);
+        code.Close();
+    }
+
+    // A binary counter: each finished lane joins the partial sums that the tree pairs it with.
+    private void Merge(int tokens)
+    {
+        for (var level = 0; level < 3; level++)
+        {
+            code.Open($"if ((step & {1 << level}) == 0)");
+            foreach (var (u, p) in Sums(tokens)) code.Line($"{_product.V}.Store({Sum(u, p)}, saved + {Slot(level, u, p)});");
+            code.Line("continue;");
+            code.Close();
+            foreach (var (u, p) in Sums(tokens)) code.Line($"{Sum(u, p)} = {_product.V}.Load(saved + {Slot(level, u, p)}) + {Sum(u, p)};");
+        }
+        if (R == 16)
+        {
+            code.Open("if (rows <= 8)");
+            for (var u = 0; u < tokens; u++) code.Line($"Vector256.Store({Sum(u, 0)}.GetLower(), y + (t + {u}) * yStride + r);");
+            code.Line("continue;");
+            code.Close();
+        }
+        foreach (var (u, p) in Sums(tokens)) code.Line($"{_product.V}.Store({Sum(u, p)}, y + (t + {u}) * yStride + r + {p * _product.Lanes});");
+    }
+
+    private int Slot(int level, int token, int part) => (level * TilePlan.Panel(set)[0] + token) * R + part * _product.Lanes;
+
+    private IEnumerable<(int Token, int Part)> Sums(int tokens)
+    {
+        for (var u = 0; u < tokens; u++)
+            for (var p = 0; p < _product.Parts; p++)
+                yield return (u, p);
+    }
+
+    private string Sum(int token, int part) => Part($"a{token}", part);
+
+    private string Part(string name, int part) => _product.Part(name, part);
+}

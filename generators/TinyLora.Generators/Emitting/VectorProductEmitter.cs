@@ -1,0 +1,161 @@
+using TinyLora.Generators.InstructionSets;
+using TinyLora.Generators.Specs;
+using TinyLora.Generators.Text;
+
+namespace TinyLora.Generators.Emitting;
+
+/// <summary>Writes mat-vec kernels: y[r] = Σ_k W[r, k] x[k] for a range of rows, one row at a time over one sequential stream of weights.</summary>
+internal sealed class VectorProductEmitter(SourceWriter code, VectorSet set, WeightFormat format, KernelSize size)
+{
+    private readonly BlockFormat _blocks = new(format, set);
+
+    public void Emit(string name)
+    {
+        code.Open($"public static void {name}(byte* weights, {(size.IsConstant ? "" : "int columns, ")}byte* x, float* y, int firstRow, int endRow)");
+        Prologue();
+        code.Line("var row = weights + firstRow * rowBytes;");
+        code.Open("for (var r = firstRow; r < endRow; r++, row += rowBytes)");
+        Row("x");
+        code.Line("y[r] = total;");
+        code.Close();
+        code.Close();
+        code.Line();
+    }
+
+    /// <summary>The same for several input rows, row of W by row of W, for sets without panels.</summary>
+    public void EmitMatrix(string name)
+    {
+        code.Open($"public static void {name}(byte* weights, {(size.IsConstant ? "" : "int columns, ")}byte* x, nint xStride, int count, float* y, nint yStride, int firstRow, int endRow, byte* scratch)");
+        Prologue();
+        code.Line("var row = weights + firstRow * rowBytes;");
+        code.Open("for (var r = firstRow; r < endRow; r++, row += rowBytes)");
+        code.Open("for (var t = 0; t < count; t++)");
+        code.Line("var input = x + t * xStride;");
+        Row("input");
+        code.Line("y[t * yStride + r] = total;");
+        code.Close();
+        code.Close();
+        code.Close();
+        code.Line();
+    }
+
+    private void Prologue()
+    {
+        if (!format.IsQuantized())
+        {
+            code.Line($"{(size.IsConstant ? "const int" : "var")} rowBytes = {size.Of(c => c * format.BlockBytes(), $"(nint)columns * {format.BlockBytes()}")};");
+            return;
+        }
+        code.Line($"{(size.IsConstant ? "const int" : "var")} rowBytes = {size.Of(c => c / format.BlockSize() * format.BlockBytes(), $"(nint)(columns / {format.BlockSize()}) * {format.BlockBytes()}")};");
+        if (!size.IsConstant)
+        {
+            code.Line("var wholeBlocks = columns / 32 & ~7;");
+            if (!format.IsSuperBlock()) code.Line("var tail = columns / 32 & 7;");
+            code.Line("var paddedBlocks = columns / 32 + 7 & ~7;");
+            code.Line("var scalesOffset = columns + 63 & ~63;");
+        }
+        foreach (var line in set.Constants) code.Line(line);
+    }
+
+    private void Row(string x)
+    {
+        for (var p = 0; p < set.Parts; p++) code.Line($"var {set.Part("sum", p)} = {set.V}<float>.Zero;");
+        if (!format.IsQuantized()) FloatRow(x);
+        else QuantizedRow(x);
+        var four = set.Parts == 1 ? "sum.GetLower() + sum.GetUpper()" : "sumLow + sumHigh";
+        code.Line($"var four = {four};");
+        code.Line("var two = four + Vector128.Shuffle(four, Vector128.Create(2, 3, 2, 3));");
+        code.Line("var total = two.ToScalar() + two.GetElement(1);");
+    }
+
+    private void QuantizedRow(string x)
+    {
+        var offsets = new RowOffsets(size);
+        code.Line($"var scales = (float*)({x} + {offsets.Scales});");
+        if (format.HasMinimum()) code.Line($"var scaledSums = (float*)({x} + {offsets.ScaledSums});");
+        if (_blocks.OffsetShift > 0) code.Line($"var blockSums = (int*)({x} + {offsets.Sums});");
+        if (format == WeightFormat.Q6_K && set.UnsignedWeights) code.Line($"var halfSums = (short*)({x} + {offsets.HalfSums});");
+        code.Line("var group = row;");
+        code.Line($"var q = {x};");
+        var whole = size.Of(c => c / 32 & ~7, "wholeBlocks");
+        if (whole != "0")
+        {
+            code.Open($"for (var b = 0; b < {whole}; b += 8, group += {_blocks.GroupBytes}, q += 256)");
+            Group("b", 8, _ => null);
+            code.Close();
+        }
+        if (format.IsSuperBlock()) return;
+        if (!size.IsConstant)
+        {
+            code.Open("if (tail != 0)");
+            Group("wholeBlocks", 7, j => $"tail > {j}");
+            code.Close();
+        }
+        else if ((size.Columns / 32 & 7) is var tail and > 0)
+        {
+            code.Open("");
+            Group(whole, tail, _ => null);
+            code.Close();
+        }
+    }
+
+    // Eight blocks: their exact integer sums side by side, one fused multiply-add into the lanes.
+    private void Group(string b, int count, Func<int, string?> present)
+    {
+        if (set.Bits == 256 && count == 8)
+            for (var line = 0; line < _blocks.GroupBytes; line += 64) code.Line($"Sse.Prefetch0(group + {Prefetch + line});");
+        _blocks.UnpackShared(code, "group");
+        var partials = new string[8];
+        for (var j = 0; j < 8; j++)
+        {
+            partials[j] = j < count ? $"p{j}" : $"{set.V}<int>.Zero";
+            if (j >= count) continue;
+            if (present(j) is { } condition)
+            {
+                code.Line($"var p{j} = {set.V}<int>.Zero;");
+                code.Open($"if ({condition})");
+                _blocks.Unpack(code, "group", j);
+                code.Line($"p{j} = {Dot(j)};");
+                code.Close();
+            }
+            else
+            {
+                _blocks.Unpack(code, "group", j);
+                code.Line($"var p{j} = {Dot(j)};");
+            }
+        }
+        foreach (var line in set.Reduce("sums", partials)) code.Line(line);
+        _blocks.Scales(code, "group", count, present);
+        for (var p = 0; p < set.Parts; p++)
+        {
+            var (at, sums, sum) = ($"{b} + {p * 4}", set.Part("sums", p), set.Part("sum", p));
+            if (_blocks.OffsetShift > 0) sums = $"({sums} - {set.V}.ShiftLeft({set.V}.Load(blockSums + {at}), {_blocks.OffsetShift}))";
+            if (format == WeightFormat.Q6_K && set.UnsignedWeights)
+                sums = $"({sums} - Vector256.ShiftLeft(Avx2.MultiplyAddAdjacent(Avx2.ConvertToVector256Int16((sbyte*)group + 192), Vector256.Load(halfSums + 2 * ({b}))), 5))";
+            code.Line($"{sum} = {set.Fma($"{set.V}.ConvertToSingle({sums})", $"{set.Part("scale", p)} * {set.V}.Load(scales + {at})", sum)};");
+            if (format.HasMinimum()) code.Line($"{sum} = {set.Fma(set.Part("minimum", p), $"{set.V}.Load(scaledSums + {at})", sum)};");
+        }
+    }
+
+    // Far enough ahead for one thread's stream, near enough to stay in the first cache.
+    private const int Prefetch = 2048;
+
+    private string Dot(int j) => format == WeightFormat.Q6_K
+        ? set.ScaledHalvesDot($"w{j}", $"q + {32 * j}", BlockFormat.HalfScales("group", j))
+        : set.Dot($"w{j}", $"q + {32 * j}", _blocks.Signed);
+
+    private void FloatRow(string x)
+    {
+        code.Line($"var floats = (float*){x};");
+        var whole = size.Of(c => c & ~7, "(columns & ~7)");
+        if (whole != "0")
+        {
+            code.Open($"for (var k = 0; k < {whole}; k += 8)");
+            for (var p = 0; p < set.Parts; p++)
+                code.Line($"{set.Part("sum", p)} = {set.Fma(FloatWeights.Load(set, format, "row", $"k + {4 * p}"), $"{set.V}.Load(floats + k + {4 * p})", set.Part("sum", p))};");
+            code.Close();
+        }
+        FloatWeights.Tail(code, set, format, size, "row", whole, p =>
+            code.Line($"{set.Part("sum", p)} = {set.Fma(set.Part("last", p), $"{set.V}.Load(floats + {whole} + {4 * p})", set.Part("sum", p))};"));
+    }
+}

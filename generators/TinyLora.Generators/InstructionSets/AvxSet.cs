@@ -1,0 +1,56 @@
+namespace TinyLora.Generators.InstructionSets;
+
+/// <summary>x64 with 256-bit vectors: AVX2 and FMA, with AVX-VNNI, or with AVX-512 (whose mat-mat kernels are 512 bits wide).</summary>
+internal sealed class AvxSet(string name) : VectorSet
+{
+    public override string Name { get; } = name;
+
+    public override int Bits => 256;
+
+    public override int Registers => Name == "Avx512" ? 32 : 16;
+
+    public override int PanelRows => Name == "Avx512" ? 16 : 8;
+
+    public override bool UnsignedWeights => true;
+
+    private bool Vnni => Name == "Avx2Vnni";
+
+    public override string Fma(string a, string b, string c) => $"Fma.MultiplyAdd({a}, {b}, {c})";
+
+    public override IEnumerable<string> Constants =>
+    [
+        "var lowNibbles = Vector256.Create((byte)15);",
+        "var nibbleShifts = Vector256.Create(0UL, 0UL, 4UL, 4UL);",
+        "var spread = Vector256.Create((byte)0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 2, 2, 3, 3, 3, 3, 3, 3, 3, 3);",
+        "var bits = Vector256.Create(0x8040201008040201UL).AsByte();",
+        "var ones = Vector256<short>.One;",
+    ];
+
+    public override string Nibbles(string p, int part) =>
+        $"Avx2.ShiftRightLogicalVariable(Avx2.BroadcastVector128ToVector256({p}).AsUInt64(), nibbleShifts).AsByte() & lowNibbles";
+
+    public override string FifthBits(string p, int part) =>
+        $"Vector256.Equals(Avx2.Shuffle(Vector256.Create(*(uint*)({p})).AsByte(), spread) & bits, bits) & Vector256.Create((byte)16)";
+
+    public override string Dot(string w, string q, bool signed)
+    {
+        var activations = $"Vector256.Load((sbyte*)({q}))";
+        var (a, b) = signed ? ($"Avx2.Abs({w}.AsSByte())", $"Avx2.Sign({activations}, {w}.AsSByte())") : (w, activations);
+        return Vnni
+            ? $"AvxVnni.MultiplyWideningAndAdd(Vector256<int>.Zero, {a}, {b})"
+            : $"Avx2.MultiplyAddAdjacent(Avx2.MultiplyAddAdjacent({a}, {b}), ones)";
+    }
+
+    public override string ScaledHalvesDot(string w, string q, string s) =>
+        $"Avx2.MultiplyAddAdjacent(Avx2.MultiplyAddAdjacent({w}, Vector256.Load((sbyte*)({q}))), Vector256.Create(Vector128.Create((short){s}[0]), Vector128.Create((short){s}[1])))";
+
+    public override IEnumerable<string> Reduce(string name, IReadOnlyList<string> p) =>
+    [
+        $"var quad0 = Avx2.HorizontalAdd(Avx2.HorizontalAdd({p[0]}, {p[1]}), Avx2.HorizontalAdd({p[2]}, {p[3]}));",
+        $"var quad1 = Avx2.HorizontalAdd(Avx2.HorizontalAdd({p[4]}, {p[5]}), Avx2.HorizontalAdd({p[6]}, {p[7]}));",
+        $"var {name} = Avx2.Permute2x128(quad0, quad1, 0x20) + Avx2.Permute2x128(quad0, quad1, 0x31);",
+    ];
+
+    public override string WidenBytes(string eightBytes, int part) =>
+        $"Avx2.ConvertToVector256Int32(Vector128.CreateScalar({eightBytes}).AsByte())";
+}

@@ -1,0 +1,40 @@
+namespace TinyLora.Generators.InstructionSets;
+
+/// <summary>ARM64 AdvSimd, with SDOT or with widening multiplies in its place.</summary>
+internal sealed class NeonSet(bool dot) : PortableSet
+{
+    public override string Name => dot ? "NeonDot" : "Neon";
+
+    public override int Registers => 32;
+
+    public override int PanelRows => dot ? 8 : 0;
+
+    public override string Fma(string a, string b, string c) => $"AdvSimd.FusedMultiplyAdd({c}, {a}, {b})";
+
+    public override string Dot(string w, string q, bool signed) => dot
+        ? $"Dp.DotProduct(Dp.DotProduct(Vector128<int>.Zero, {W(w, 0)}, {Q(q, 0)}), {W(w, 1)}, {Q(q, 1)})"
+        : $"AdvSimd.AddPairwiseWideningAndAdd(AdvSimd.AddPairwiseWidening({Products(w, q, 0)}), {Products(w, q, 1)})";
+
+    public override string ScaledHalvesDot(string w, string q, string s) => dot
+        ? $"Dp.DotProduct(Vector128<int>.Zero, {W(w, 0)}, {Q(q, 0)}) * {s}[0] + Dp.DotProduct(Vector128<int>.Zero, {W(w, 1)}, {Q(q, 1)}) * {s}[1]"
+        : $"AdvSimd.AddPairwiseWidening({Products(w, q, 0)}) * {s}[0] + AdvSimd.AddPairwiseWidening({Products(w, q, 1)}) * {s}[1]";
+
+    public override IEnumerable<string> Reduce(string name, IReadOnlyList<string> p) =>
+    [
+        $"var {name}Low = {Pairs(Pairs(p[0], p[1]), Pairs(p[2], p[3]))};",
+        $"var {name}High = {Pairs(Pairs(p[4], p[5]), Pairs(p[6], p[7]))};",
+    ];
+
+    private static string Pairs(string a, string b) => $"AdvSimd.Arm64.AddPairwise({a}, {b})";
+
+    private string W(string w, int part) => $"{Part(w, part)}.AsSByte()";
+
+    private static string Q(string q, int part) => $"Vector128.Load((sbyte*)({q}) + {16 * part})";
+
+    // 8 lanes of two products each: at most 2 · 128 · 127, which fits 16 bits.
+    private string Products(string w, string q, int part)
+    {
+        var (a, b) = (W(w, part), Q(q, part));
+        return $"AdvSimd.MultiplyWideningUpperAndAdd(AdvSimd.MultiplyWideningLower({a}.GetLower(), {b}.GetLower()), {a}, {b})";
+    }
+}

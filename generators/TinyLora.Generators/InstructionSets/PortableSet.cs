@@ -1,0 +1,52 @@
+namespace TinyLora.Generators.InstructionSets;
+
+/// <summary>128-bit vectors of any machine, by .NET's portable API. Its fused multiply-add is one in software where the machine has none.</summary>
+internal class PortableSet : VectorSet
+{
+    public override string Name => "Vector128";
+
+    public override int Bits => 128;
+
+    public override int Registers => 16;
+
+    public override int PanelRows => 0;
+
+    public override bool UnsignedWeights => false;
+
+    public override string Fma(string a, string b, string c) => $"Vector128.FusedMultiplyAdd({a}, {b}, {c})";
+
+    public override IEnumerable<string> Constants =>
+    [
+        "var lowNibbles = Vector128.Create((byte)15);",
+        "var spreadLow = Vector128.Create((byte)0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1);",
+        "var spreadHigh = Vector128.Create((byte)2, 2, 2, 2, 2, 2, 2, 2, 3, 3, 3, 3, 3, 3, 3, 3);",
+        "var bits = Vector128.Create(0x8040201008040201UL).AsByte();",
+    ];
+
+    public override string Nibbles(string p, int part) =>
+        part == 0 ? $"Vector128.Load({p}) & lowNibbles" : $"Vector128.ShiftRightLogical(Vector128.Load({p}), 4)";
+
+    public override string FifthBits(string p, int part) =>
+        $"Vector128.Equals(Vector128.Shuffle(Vector128.Create(*(uint*)({p})).AsByte(), {Part("spread", part)}) & bits, bits) & Vector128.Create((byte)16)";
+
+    public override string Dot(string w, string q, bool signed) => $"{HalfDot(w, q, 0)} + {HalfDot(w, q, 1)}";
+
+    public override string ScaledHalvesDot(string w, string q, string s) => $"({HalfDot(w, q, 0)}) * {s}[0] + ({HalfDot(w, q, 1)}) * {s}[1]";
+
+    public override IEnumerable<string> Reduce(string name, IReadOnlyList<string> p) =>
+    [
+        $"var {name}Low = Vector128.Create(Vector128.Sum({p[0]}), Vector128.Sum({p[1]}), Vector128.Sum({p[2]}), Vector128.Sum({p[3]}));",
+        $"var {name}High = Vector128.Create(Vector128.Sum({p[4]}), Vector128.Sum({p[5]}), Vector128.Sum({p[6]}), Vector128.Sum({p[7]}));",
+    ];
+
+    public override string WidenBytes(string eightBytes, int part) =>
+        $"Vector128.{(part == 0 ? "WidenLower" : "WidenUpper")}(Vector128.WidenLower(Vector128.CreateScalar({eightBytes}).AsByte())).AsInt32()";
+
+    // Products of a byte by a byte are at most 128 · 127: the sum of two fits 16 bits.
+    private string HalfDot(string w, string q, int part)
+    {
+        var (a, b) = ($"{Part(w, part)}.AsSByte()", $"Vector128.Load((sbyte*)({q}) + {16 * part})");
+        var products = $"(Vector128.WidenLower({a}) * Vector128.WidenLower({b}) + Vector128.WidenUpper({a}) * Vector128.WidenUpper({b}))";
+        return $"Vector128.WidenLower({products}) + Vector128.WidenUpper({products})";
+    }
+}

@@ -1,0 +1,61 @@
+namespace TinyLora.Generators.InstructionSets;
+
+/// <summary>
+/// The facts of one instruction set as text: how eight float lanes and blocks of 32 bytes lie in its registers and which intrinsics work on them.
+/// A logical vector of eight lanes (or 32 bytes) is one register of 256 bits or two of 128: <see cref="Parts"/>.
+/// </summary>
+internal abstract class VectorSet
+{
+    public static readonly IReadOnlyList<VectorSet> All =
+        [new PortableSet(), new NeonSet(dot: false), new NeonSet(dot: true), new AvxSet("Avx2"), new AvxSet("Avx2Vnni"), new AvxSet("Avx512")];
+
+    /// <summary>The property of TinyLora.Kernels.InstructionSet.</summary>
+    public abstract string Name { get; }
+
+    /// <summary>Bits of the register that holds a part of a logical vector.</summary>
+    public abstract int Bits { get; }
+
+    /// <summary>Registers that a tile may plan with.</summary>
+    public abstract int Registers { get; }
+
+    /// <summary>Rows of a panel in the mat-mat kernels, or 0 where they multiply row by row.</summary>
+    public abstract int PanelRows { get; }
+
+    /// <summary>Whether weights enter products as unsigned bytes.</summary>
+    public abstract bool UnsignedWeights { get; }
+
+    public int Parts => 256 / Bits;
+
+    public string V => "Vector" + Bits;
+
+    /// <summary>The name of part p of a logical vector.</summary>
+    public string Part(string name, int p) => Parts == 1 ? name : name + (p == 0 ? "Low" : "High");
+
+    /// <summary>a · b + c in one rounding.</summary>
+    public abstract string Fma(string a, string b, string c);
+
+    /// <summary>Constants that integer kernels need, as declarations.</summary>
+    public abstract IEnumerable<string> Constants { get; }
+
+    /// <summary>Two vectors of 16 nibbles, low ones first, from 16 bytes at p: one expression a part.</summary>
+    public abstract string Nibbles(string p, int part);
+
+    /// <summary>Bytes of 16 where bit i of the 32 bits at p is set.</summary>
+    public abstract string FifthBits(string p, int part);
+
+    /// <summary>32 weights by 32 activations: int lanes whose sum is the block's; w names the logical vector, q a pointer.</summary>
+    public abstract string Dot(string w, string q, bool signed);
+
+    /// <summary>The same for two half blocks with int scales at s[0], s[1].</summary>
+    public abstract string ScaledHalvesDot(string w, string q, string s);
+
+    /// <summary>Declares the logical int vector <paramref name="name"/> whose lane j is the sum over the lanes of partial j.</summary>
+    public abstract IEnumerable<string> Reduce(string name, IReadOnlyList<string> partials);
+
+    /// <summary>Four or eight int lanes from int expressions.</summary>
+    public string CreateInts(IReadOnlyList<string> lanes, int part) =>
+        V + ".Create(" + string.Join(", ", lanes.Skip(part * 8 / Parts).Take(8 / Parts)) + ")";
+
+    /// <summary>Int lanes of one part, widened from eight bytes in a ulong.</summary>
+    public abstract string WidenBytes(string eightBytes, int part);
+}

@@ -1,0 +1,18 @@
+using TinyLora.Generators.InstructionSets;
+
+namespace TinyLora.Generators.Planning;
+
+/// <summary>How many input rows a mat-mat tile takes at once: a pure function of the registers.</summary>
+internal static class TilePlan
+{
+    /// <summary>Tile widths of a panel kernel, widest first, the last 1.</summary>
+    /// <remarks>
+    /// A token of an integer tile holds its float sums and its integer sums in registers, beside the weights, one broadcast and two constants:
+    /// 2 n + 4 registers of one part, so n = 6 of 16; with 32 registers 8 hide the latency and a wider tile gains nothing.
+    /// ARM holds two parts a token and eight bytes vectors of activations: n = 4.
+    /// </remarks>
+    public static IReadOnlyList<int> Panel(VectorSet set) => set.Parts == 2 ? [4, 1] : set.Registers == 32 ? [8, 2, 1] : [6, 2, 1];
+
+    /// <summary>Rows of W and input rows of a float tile: their product of accumulators, the loads of one and a broadcast-free load of the other.</summary>
+    public static (int Rows, int Inputs) Float(VectorSet set) => set.Parts == 2 ? (4, 2) : (4, 3);
+}

@@ -1,0 +1,60 @@
+using System.Text.Json.Nodes;
+
+namespace TinyLora.Generators.Tests;
+
+/// <summary>A small declared model.</summary>
+internal static class Fixtures
+{
+    public const string ManifestPath = "/game/obj/tiny.model.json";
+
+    public const string Source = """
+        using TinyLora;
+        namespace Game;
+
+        [LoraModel("tiny.model.json", Ranks = [8, 16])]
+        public sealed partial class Tiny;
+        """;
+
+    /// <summary>Two layers; the second one's down projection has another format.</summary>
+    public const string ManifestJson = """
+        {
+          "format": 1,
+          "model": "tiny.gguf",
+          "architecture": "llama",
+          "hiddenSize": 64,
+          "intermediateSize": 256,
+          "layerCount": 2,
+          "headCount": 4,
+          "keyValueHeadCount": 2,
+          "headSize": 16,
+          "vocabularySize": 512,
+          "contextLength": 128,
+          "rmsNormEpsilon": 1E-05,
+          "ropeTheta": 10000,
+          "rotaryLayout": "interleaved",
+          "slidingWindow": 0,
+          "slidingWindowFirstLayer": 0,
+          "tiedEmbedding": false,
+          "queryKeyNorm": false,
+          "ranks": [4],
+          "tensors": {
+            "embedding": "F16",
+            "head": "Q8_0",
+            "layers": [
+              { "query": "Q8_0", "key": "Q8_0", "value": "Q8_0", "output": "Q8_0", "gate": "Q8_0", "up": "Q8_0", "down": "Q8_0" },
+              { "query": "Q8_0", "key": "Q8_0", "value": "Q8_0", "output": "Q8_0", "gate": "Q8_0", "up": "Q8_0", "down": "Q6_K" }
+            ]
+          }
+        }
+        """;
+
+    public static GeneratorRun Run(string source = Source, string manifest = ManifestJson) => new(source, (ManifestPath, manifest));
+
+    /// <summary>The manifest with one change.</summary>
+    public static string Manifest(Action<JsonObject> change)
+    {
+        var manifest = JsonNode.Parse(ManifestJson)!.AsObject();
+        change(manifest);
+        return manifest.ToJsonString();
+    }
+}
