@@ -2,7 +2,7 @@ using TinyLora.Kernels;
 
 namespace TinyLora.AotTests;
 
-/// <summary>The command line: <c>[--group NAME]... [--model DIR] [--require INSTRUCTIONSET]...</c></summary>
+/// <summary>The command line: <c>[--group NAME]... [--model DIR] [--require INSTRUCTION-SET]...</c></summary>
 internal sealed class Arguments
 {
     /// <summary>Names of the groups to run; empty: all.</summary>
@@ -32,9 +32,8 @@ internal sealed class Arguments
                     arguments.ModelFolder = value;
                     break;
                 default:
-                    arguments.Required.Add(Enum.TryParse<InstructionSet>(value, out var set) && Enum.IsDefined(set)
-                        ? set
-                        : throw new ArgumentException($"--require: no instruction set '{value}', there are {string.Join(", ", Enum.GetNames<InstructionSet>())}"));
+                    arguments.Required.Add(InstructionSet.All.FirstOrDefault(set => set.Name == value)
+                        ?? throw new ArgumentException($"--require: no instruction set '{value}', there are {string.Join(", ", InstructionSet.All)}"));
                     break;
             }
         }

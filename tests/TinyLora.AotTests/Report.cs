@@ -5,7 +5,7 @@ namespace TinyLora.AotTests;
 
 /// <summary>
 /// Runs checks and prints one line for each: <c>ok NAME</c>, <c>skipped NAME: reason</c> or <c>FAILED NAME: what</c>.
-/// A kernel check's name is <c>kernels/INSTRUCTIONSET/what</c>, by which scripts count what ran on which instruction set.
+/// A kernel check's name is <c>kernels/INSTRUCTION-SET/what</c>, by which scripts count what ran on which instruction set.
 /// </summary>
 internal sealed class Report(TextWriter output)
 {
@@ -23,9 +23,9 @@ internal sealed class Report(TextWriter output)
     {
         if (!Machine.MayHave(instructionSet))
             return;
-        Run($"kernels/{instructionSet}/{name}", () =>
+        Run($"kernels/{instructionSet.Name}/{name}", () =>
         {
-            if (!Machine.Has(instructionSet))
+            if (!instructionSet.IsSupported)
                 throw new CheckSkippedException("the processor or this build does not have it");
             check();
         });
