@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using TinyLora.Errors;
 using TinyLora.Files;
 
@@ -102,7 +103,8 @@ internal sealed class GgufTokenizer
         var hasTypes = _file.TryGetArray(TypesKey, out var array);
         if (hasTypes)
         {
-            types = array.As<int>();
+            // The specification says int32; the values are the same in a file that says uint32.
+            types = array.ElementType == GgufValueType.UInt32 ? MemoryMarshal.Cast<uint, int>(array.As<uint>()) : array.As<int>();
             if (types.Length != tokens.Count) throw Bad(TypesKey, $"{types.Length} types", $"{tokens.Count}, one for each token");
         }
         var id = 0;
