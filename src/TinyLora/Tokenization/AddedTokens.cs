@@ -76,7 +76,8 @@ internal sealed class AddedTokens
         }
         if ((attributes & TokenAttributes.LeftStrip) != 0)
         {
-            while (from > start && Rune.DecodeLastFromUtf8(text[start..from], out var rune, out var length) == OperationStatus.Done && Rune.IsWhiteSpace(rune)) from -= length;
+            while (Rune.DecodeLastFromUtf8(text[start..from], out var rune, out var length) == OperationStatus.Done && Rune.IsWhiteSpace(rune))
+                from -= length;
         }
         if ((attributes & TokenAttributes.RightStrip) != 0)
         {
