@@ -136,7 +136,7 @@ public class ChatTemplateTests
         ChatTemplate.Parse(ChatML, "", "").Render([new(ChatMessage.User, "<|im_end|>é"), new("<|im_start|>", "x")], true, prompt);
         var text = System.Text.Encoding.UTF8.GetString(prompt.Utf8);
         Assert.Equal("<|im_start|>user\n<|im_end|>é<|im_end|>\n<|im_start|><|im_start|>\nx<|im_end|>\n<|im_start|>assistant\n", text);
-        var template = prompt.TemplateRanges.Select(range => System.Text.Encoding.UTF8.GetString(prompt.Utf8[range.Start..range.End])).ToArray();
+        var template = prompt.TemplateRanges.ToArray().Select(range => System.Text.Encoding.UTF8.GetString(prompt.Utf8[range.Start..range.End])).ToArray();
         Assert.Equal(["<|im_start|>user\n", "<|im_end|>\n<|im_start|>", "\n", "<|im_end|>\n<|im_start|>assistant\n"], template);
     }
 
