@@ -91,7 +91,8 @@ internal sealed class JsonPipeline
         {
             "never" => SpacePrefix.None,
             "first" => SpacePrefix.First,
-            _ => throw Bad($"prepend_scheme {scheme}", "first or never; others are not supported"),
+            "always" => SpacePrefix.EachBare,
+            _ => throw Bad($"prepend_scheme {scheme}", "always, first or never; others are not supported"),
         };
         return true;
     }

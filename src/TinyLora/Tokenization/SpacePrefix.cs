@@ -8,6 +8,9 @@ internal enum SpacePrefix
     /// <summary>Before the whole text, if it has none there.</summary>
     First,
 
-    /// <summary>Before the text and before what follows a special token, always.</summary>
+    /// <summary>Before the text and before what follows a special token, if it has none there.</summary>
+    EachBare,
+
+    /// <summary>Before the text and before what follows a special token.</summary>
     Each,
 }

@@ -9,7 +9,7 @@ namespace TinyLora.Tokenization;
 /// </summary>
 public sealed class Tokenizer
 {
-    // Normalisation makes at most three times the bytes: of U+1D160 (4 bytes) three characters of 4.
+    // Composing makes at most three times the bytes: of U+1D160 (4 bytes) three characters of 4.
     private const int MaxGrowth = 3;
 
     private readonly Vocabulary _vocabulary;
@@ -18,6 +18,7 @@ public sealed class Tokenizer
     private readonly SpacePrefix _prefix;
     private readonly bool _composes;
     private readonly bool[] _ends;
+    private readonly int _tokensPerByte;
 
     internal Tokenizer(TokenizerParts parts)
     {
@@ -26,6 +27,8 @@ public sealed class Tokenizer
         _prefix = parts.Prefix;
         _composes = parts.Composes;
         _added = new AddedTokens(_vocabulary);
+        // SentencePiece without a token for the space writes the three bytes of ▁.
+        _tokensPerByte = _composes || (_encoder is SentencePieceEncoder && _vocabulary.Find(" "u8) < 0) ? MaxGrowth : 1;
         Kind = parts.Kind;
         BeginOfText = parts.BeginOfText;
         AddsBeginOfText = parts.AddsBeginOfText && BeginOfText >= 0;
@@ -47,6 +50,8 @@ public sealed class Tokenizer
 
     /// <summary>Kind in words, such as "byte-level BPE (qwen2)".</summary>
     internal string Kind { get; }
+
+    private bool EachHasPrefix => _prefix is SpacePrefix.Each or SpacePrefix.EachBare;
 
     /// <summary>
     /// Opens the tokenizer of a GGUF file (also one that holds only a vocabulary), of a Hugging Face folder, or a <c>tokenizer.json</c>, with what
@@ -76,9 +81,9 @@ public sealed class Tokenizer
     public int MaxTokenCount(int utf8Length)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(utf8Length);
-        var count = (long)utf8Length * (_composes ? MaxGrowth : 1) + 2;
         // Text after each special token may get a space of its own.
-        if (_prefix == SpacePrefix.Each) count += utf8Length / _added.MinBytes;
+        var prefixes = EachHasPrefix ? utf8Length / _added.MinBytes + 1L : 1;
+        var count = (utf8Length + prefixes) * _tokensPerByte + 1;
         ArgumentOutOfRangeException.ThrowIfGreaterThan(count, int.MaxValue, nameof(utf8Length));
         return (int)count;
     }
@@ -109,7 +114,7 @@ public sealed class Tokenizer
         var writer = new TokenWriter(tokens);
         if (begin && AddsBeginOfText) writer.Write(BeginOfText);
         var start = 0;
-        var prefix = _prefix == SpacePrefix.Each || (_prefix == SpacePrefix.First && !StartsWithSpace(utf8));
+        var prefix = _prefix == SpacePrefix.Each || (_prefix != SpacePrefix.None && !StartsWithSpace(utf8));
         while (_added.TryFind(utf8, start, specialRanges, prefix, out var match))
         {
             var afterPrefix = (_vocabulary.Attributes(match.Token) & TokenAttributes.AfterPrefix) != 0;
@@ -117,7 +122,7 @@ public sealed class Tokenizer
             if (match.Start > start || (afterPrefix && prefix && !match.TakesPrefix)) EncodeText(utf8[start..match.Start], prefix, ref writer);
             writer.Write(match.Token);
             start = match.End;
-            prefix = _prefix == SpacePrefix.Each && !afterPrefix;
+            prefix = EachHasPrefix && !afterPrefix && (_prefix == SpacePrefix.Each || !StartsWithSpace(utf8[start..]));
         }
         if (start < utf8.Length) EncodeText(utf8[start..], prefix, ref writer);
         return writer.Count;
@@ -170,7 +175,7 @@ public sealed class Tokenizer
         {
             // One that is recognised behind the prefix has used it up, unless it is not seen: then the text begins after it.
             if ((attributes & TokenAttributes.AfterPrefix) != 0) afterPrefix &= !special;
-            else if (_prefix == SpacePrefix.Each) afterPrefix = true;
+            else if (EachHasPrefix) afterPrefix = true;
             return bytes;
         }
         if (!afterPrefix) return bytes;

@@ -136,6 +136,23 @@ public class GoldenTokenizerTests
         Assert.InRange(count, 2, 4);
     }
 
+    [SkippableFact]
+    public void Begin_and_end_of_llama_and_qwen()
+    {
+        var llama = Tokenizer.Open(Shared.Path("tokenizers/llama-3.1"));
+        Assert.True(llama.AddsBeginOfText);
+        Assert.Equal(llama.Find("<|begin_of_text|>"u8), llama.BeginOfText);
+        Assert.Equal([llama.BeginOfText, .. llama.Encode("Hello")], llama.Encode("Hello", begin: true));
+        foreach (var end in (string[])["<|eot_id|>", "<|end_of_text|>"]) Assert.True(llama.IsEndOfGeneration(llama.Find(System.Text.Encoding.UTF8.GetBytes(end))));
+        Assert.False(llama.IsEndOfGeneration(llama.Find("<|start_header_id|>"u8)));
+
+        var qwen = Tokenizer.Open(Shared.Path("tokenizers/qwen3"));
+        Assert.False(qwen.AddsBeginOfText);
+        Assert.True(qwen.IsEndOfGeneration(qwen.Find("<|im_end|>"u8)));
+        // User-defined: recognised without permission.
+        Assert.Equal([qwen.Find("<tool_call>"u8)], qwen.Encode("<tool_call>"));
+    }
+
     private static string DecodedAsItIs(Tokenizer tokenizer, int[] ids)
     {
         var bytes = new List<byte>();

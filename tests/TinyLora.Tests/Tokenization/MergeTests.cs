@@ -1,5 +1,4 @@
 using System.Text;
-using System.Text.Json;
 using TinyLora.Files;
 using TinyLora.Tests.Files;
 using TinyLora.Tokenization;
@@ -64,13 +63,32 @@ public sealed class MergeTests : IDisposable
                 .ToArray());
             Check(random, tokens, (left, right) => tokens.IndexOf(left + right) is >= 0 and var token ? -scores[token] : null);
         }
+    }
 
-        static void Array(BinaryWriter writer, GgufValueType type, int count, Action<int> write)
+    /// <summary>Each byte is written by its token, a space as the three of ▁; MaxTokenCount is enough for that too.</summary>
+    [Fact]
+    public void SentencePiece_of_bytes_alone()
+    {
+        File.WriteAllBytes(_path, new GgufWriter()
+            .Key("general.architecture", "llama")
+            .Key("tokenizer.ggml.model", "llama")
+            .Key("tokenizer.ggml.token_type", GgufValueType.Array, w => Array(w, GgufValueType.Int32, 257, i => w.Write(i == 0 ? 2 : 6)))
+            .Key("tokenizer.ggml.scores", GgufValueType.Array, w => Array(w, GgufValueType.Float32, 257, i => w.Write(0f)))
+            .Key("tokenizer.ggml.tokens", GgufValueType.Array, w => Array(w, GgufValueType.String, 257, i => GgufWriter.Text(w, i == 0 ? "<unk>" : $"<0x{i - 1:X2}>")))
+            .ToArray());
+        var tokenizer = Tokenizer.Open(_path);
+        foreach (var text in (string[])["", " ", "a b", "     ", "\u00E9\uD83D\uDE00"])
         {
-            writer.Write((uint)type);
-            writer.Write((ulong)count);
-            for (var i = 0; i < count; i++) write(i);
+            var expected = Encoding.UTF8.GetBytes(text.Length == 0 ? "" : "▁" + text.Replace(' ', '▁')).Select(b => b + 1);
+            Assert.Equal(expected, tokenizer.Encode(text));
         }
+    }
+
+    private static void Array(BinaryWriter writer, GgufValueType type, int count, Action<int> write)
+    {
+        writer.Write((uint)type);
+        writer.Write((ulong)count);
+        for (var i = 0; i < count; i++) write(i);
     }
 
     private void Check(Random random, List<string> tokens, Func<string, string, double?> rank)

@@ -127,6 +127,19 @@ public sealed class TokenizerJsonTests : IDisposable
         Assert.Equal("a<e>b<e>", tokenizer.Decode([0, 4, 1, 4]));
     }
 
+    [Theory]
+    [InlineData("never", "a", "<e>a")]
+    [InlineData("first", " a", "<e>a")]
+    [InlineData("always", " a", "<e> a")]
+    public void Spaces_are_put_where_the_scheme_says(string scheme, string start, string behind)
+    {
+        var metaspace = $$$"""{"type":"Metaspace","replacement":"▁","prepend_scheme":"{{{scheme}}}","split":false}""";
+        var tokenizer = Tokenizer.Open(Write(Json().Replace(ByteLevel, metaspace).Replace("\"c\":2", "\"▁\":2")));
+        Assert.Equal(start, Raw(tokenizer, tokenizer.Encode("a")));
+        Assert.Equal(behind, Raw(tokenizer, tokenizer.Encode("<e>a", special: true)));
+        Assert.Equal(" a<e> b", Raw(tokenizer, tokenizer.Encode(" a<e> b", special: true)));
+    }
+
     [SkippableFact]
     public void Changed_files_open_or_are_refused()
     {
@@ -148,6 +161,13 @@ public sealed class TokenizerJsonTests : IDisposable
 
     private static string Json() =>
         $$$"""{"version":"1.0","added_tokens":[{"id":4,"content":"<e>","single_word":false,"lstrip":false,"rstrip":false,"normalized":false,"special":true}],"normalizer":null,"pre_tokenizer":{{{ByteLevel}}},"post_processor":null,"decoder":null,"model":{"type":"BPE","vocab":{"a":0,"b":1,"c":2,"ab":3},"merges":["a b"]}}""";
+
+    /// <summary>The bytes of the tokens as they are, with the spaces that were put before text.</summary>
+    private static string Raw(Tokenizer tokenizer, int[] tokens)
+    {
+        var buffer = new byte[tokenizer.MaxTokenBytes];
+        return string.Concat(tokens.Select(token => Encoding.UTF8.GetString(buffer, 0, tokenizer.Decode(token, buffer, special: true))));
+    }
 
     private string Write(string json)
     {

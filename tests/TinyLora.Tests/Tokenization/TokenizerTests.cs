@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Text;
 using TinyLora.Tests.Goldens;
@@ -11,6 +12,8 @@ public class TokenizerTests
 {
     // What takes milliseconds here takes minutes if it grows with the square of the text.
     private static readonly TimeSpan s_maxTime = TimeSpan.FromSeconds(2);
+
+    private static readonly ConcurrentDictionary<string, Tokenizer> s_opened = new();
 
     public static TheoryData<string> Tokenizers() =>
     [
@@ -27,7 +30,7 @@ public class TokenizerTests
     [MemberData(nameof(Tokenizers))]
     public void Whole_books_come_back(string path)
     {
-        var tokenizer = Tokenizer.Open(Shared.Path(path));
+        var tokenizer = Opened(path);
         foreach (var name in (string[])["tinyshakespeare.txt", "tinystories_197k.txt", "function-calls.jsonl"])
         {
             var text = File.ReadAllBytes(Shared.Path($"text/{name}"));
@@ -43,7 +46,7 @@ public class TokenizerTests
     [MemberData(nameof(Tokenizers))]
     public void Any_bytes_come_back(string path)
     {
-        var tokenizer = Tokenizer.Open(Shared.Path(path));
+        var tokenizer = Opened(path);
         byte[][] texts =
         [
             [], [0], "a\0b\0"u8.ToArray(), [0x80], [0xFF, 0xFE], "caf\u00E9"u8[..4].ToArray(), [0xF0, 0x9F, 0x98], [.. "x"u8, 0xE2, 0x82, .. "y z"u8], [0xC0, 0xAF], [0xED, 0xA0, 0x80],
@@ -63,7 +66,7 @@ public class TokenizerTests
     [MemberData(nameof(Tokenizers))]
     public void Long_words_take_no_time(string path)
     {
-        var tokenizer = Tokenizer.Open(Shared.Path(path));
+        var tokenizer = Opened(path);
         var random = new Random(7);
         var letters = new byte[300_000];
         for (var i = 0; i < letters.Length; i++) letters[i] = (byte)('a' + random.Next(26));
@@ -81,7 +84,7 @@ public class TokenizerTests
     [MemberData(nameof(Tokenizers))]
     public void Control_tokens_need_permission(string path)
     {
-        var tokenizer = Tokenizer.Open(Shared.Path(path));
+        var tokenizer = Opened(path);
         foreach (var text in (string[])["<s>", "</s>", "<unk>", "<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|begin_of_text|>", "<|eot_id|>"])
         {
             var utf8 = Encoding.UTF8.GetBytes(text);
@@ -100,7 +103,7 @@ public class TokenizerTests
     [MemberData(nameof(Tokenizers))]
     public void Nothing_is_allocated(string path)
     {
-        var tokenizer = Tokenizer.Open(Shared.Path(path));
+        var tokenizer = Opened(path);
         byte[] text = [.. File.ReadAllBytes(Shared.Path("text/tinystories_197k.txt")).AsSpan(0, 20_000), .. Repeat("a", 3_000), .. "<s><|im_start|> x\u0301\u1E0B\u0323 \uD83D\uDE00"u8, 0xFF];
         var tokens = new int[tokenizer.MaxTokenCount(text.Length)];
         var buffer = new byte[tokenizer.MaxTokenBytes + 4];
@@ -128,7 +131,7 @@ public class TokenizerTests
     {
         var tokenizer = Tokenizer.Open(Shared.Path(path));
         var text = File.ReadAllText(Shared.Path("text/tinystories_197k.txt"))[..30_000] + new string('a', 500);
-        var expected = Tokenizer.Open(Shared.Path(path)).Encode(text);
+        var expected = Opened(path).Encode(text);
         var results = new int[4][];
         var threads = Enumerable.Range(0, results.Length).Select(i => new Thread(() => results[i] = tokenizer.Encode(text))).ToList();
         threads.ForEach(thread => thread.Start());
@@ -140,7 +143,7 @@ public class TokenizerTests
     [MemberData(nameof(Tokenizers))]
     public void A_span_that_is_too_short_is_refused(string path)
     {
-        var tokenizer = Tokenizer.Open(Shared.Path(path));
+        var tokenizer = Opened(path);
         const string text = "Once upon a time, in 1234";
         var count = tokenizer.Encode(text).Length;
         Assert.Throws<ArgumentException>(() => tokenizer.Encode(Encoding.UTF8.GetBytes(text), new int[count - 1]));
@@ -162,6 +165,9 @@ public class TokenizerTests
         if (tokenizer.Kind.StartsWith("byte-level", StringComparison.Ordinal)) expected = [.. expected.Where(b => tokenizer.Find([b]) >= 0)];
         Assert.Equal(expected, Decode(tokenizer, Encode(tokenizer, text)));
     }
+
+    /// <summary>Opened once for all tests: the big ones take a second.</summary>
+    private static Tokenizer Opened(string path) => s_opened.GetOrAdd(Shared.Path(path), Tokenizer.Open);
 
     private static byte[] Repeat(string text, int count) => Encoding.UTF8.GetBytes(new StringBuilder().Insert(0, text, count).ToString());
 
