@@ -98,11 +98,26 @@ public sealed class Tokenizer
     /// <exception cref="ArgumentException"><paramref name="tokens"/> is too short.</exception>
     public int Encode(ReadOnlySpan<byte> utf8, Span<int> tokens, bool special = false, bool begin = false)
     {
+        ReadOnlySpan<(int, int)> all = [(0, utf8.Length)];
+        return Encode(utf8, tokens, special ? all : [], begin);
+    }
+
+    /// <summary>
+    /// The same with control tokens recognised in parts of the text only: in what a chat template writes, and not in what a user typed. The tokens are
+    /// those of the whole text, also over the borders of the ranges.
+    /// </summary>
+    /// <param name="utf8">The text; invalid bytes are encoded as they are.</param>
+    /// <param name="tokens">At least <see cref="MaxTokenCount"/> to be sure.</param>
+    /// <param name="specialRanges">Byte ranges in which control tokens are recognised: in order, none touching the next.</param>
+    /// <param name="begin">Whether <see cref="BeginOfText"/> is put before it if the file asks for it.</param>
+    /// <exception cref="ArgumentException"><paramref name="tokens"/> is too short.</exception>
+    public int Encode(ReadOnlySpan<byte> utf8, Span<int> tokens, ReadOnlySpan<(int Start, int End)> specialRanges, bool begin = false)
+    {
         var writer = new TokenWriter(tokens);
         if (begin && AddsBeginOfText) writer.Write(BeginOfText);
         var start = 0;
         var prefix = _prefix == SpacePrefix.Each || (_prefix != SpacePrefix.None && !StartsWithSpace(utf8));
-        while (_added.TryFind(utf8, start, special, prefix, out var match))
+        while (_added.TryFind(utf8, start, specialRanges, prefix, out var match))
         {
             var afterPrefix = (_vocabulary.Attributes(match.Token) & TokenAttributes.AfterPrefix) != 0;
             // Behind the prefix the text goes on: what lies before such a token is encoded even if that is the prefix alone.
