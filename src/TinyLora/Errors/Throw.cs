@@ -11,8 +11,11 @@ internal static class Throw
 
     /// <exception cref="InvalidDataException">Always.</exception>
     [DoesNotReturn]
-    public static void BadFile(string path, string place, string found, string expected) =>
-        throw new InvalidDataException($"{path}: {Line(place)}: found {Line(found)}, expected {Line(expected)}.");
+    public static void BadFile(string path, string place, string found, string expected) => throw BadFileException(path, place, found, expected);
+
+    /// <summary>What <see cref="BadFile"/> throws, for <c>throw</c> in an expression.</summary>
+    public static InvalidDataException BadFileException(string path, string place, string found, string expected) =>
+        new($"{path}: {Line(place)}: found {Line(found)}, expected {Line(expected)}.");
 
     /// <summary>The file asks for what this runtime does not do.</summary>
     /// <exception cref="InvalidDataException">Always.</exception>

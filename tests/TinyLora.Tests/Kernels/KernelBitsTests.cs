@@ -5,7 +5,7 @@ using TinyLora.Tests.Oracles;
 namespace TinyLora.Tests.Kernels;
 
 /// <summary>Every kernel whose sizes are parameters equals the scalar twin to the last bit, in memory that ends at a guard page.</summary>
-public sealed unsafe class KernelBitsTests
+public sealed class KernelBitsTests
 {
     public static TheoryData<string, ElementType> Cases()
     {
@@ -23,59 +23,7 @@ public sealed unsafe class KernelBitsTests
     {
         var set = InstructionSet.All.Single(s => s.Name == name);
         Skip.IfNot(set.IsSupported, $"this machine has no {name}");
-        var block = Math.Max(type.BlockSize(), type.IsQuantized() ? 32 : 1);
-        int[] widths = type.IsQuantized() ? [1, 2, 3, 7, 8, 9, 18] : [1, 5, 8, 16, 27, 64];
-        foreach (var width in widths)
-            foreach (var rows in new[] { 1, 7, 8, 9, 16, 21, 24 })
-                Compare(set, type, rows, width * block);
-    }
-
-    private static void Compare(InstructionSet set, ElementType type, int rows, int columns)
-    {
-        var random = new Random(rows * 1000 + columns);
-        const int Count = 9;
-        using var weights = RandomWeights.Make(type, rows, columns, random);
-        using var inputs = Inputs(type, columns, Count, random, out var stride);
-        var outStride = (rows + 15) & ~15;
-        using var expected = AlignedBuffer.OfFloats(Count * outStride);
-        using var actual = AlignedBuffer.OfFloats(Count * outStride);
-        using var scratch = new AlignedBuffer(KernelScratch.Bytes(columns));
-        var kernel = ~(int)type;
-        for (var t = 0; t < Count; t++) ScalarKernels.MultiplyVector(kernel, weights.Pointer, columns, inputs.Pointer + t * stride, expected.Floats + t * outStride, 0, rows);
-
-        for (var t = 0; t < Count; t++) KernelTable.MultiplyVector(set, kernel, weights.Pointer, columns, inputs.Pointer + t * stride, actual.Floats + t * outStride, 0, rows);
-        Equal(expected, actual, rows, outStride, Count, $"{set} {type} {rows}x{columns} vector");
-        foreach (var count in new[] { 1, 2, 5, Count })
-        {
-            new Span<float>(actual.Floats, Count * outStride).Fill(float.NaN);
-            // Two ranges, as two threads would take them.
-            var middle = rows / 2 / 8 * 8;
-            KernelTable.MultiplyMatrix(set, kernel, weights.Pointer, columns, inputs.Pointer, stride, count, actual.Floats, outStride, middle, rows, scratch.Pointer);
-            KernelTable.MultiplyMatrix(set, kernel, weights.Pointer, columns, inputs.Pointer, stride, count, actual.Floats, outStride, 0, middle, scratch.Pointer);
-            Equal(expected, actual, rows, outStride, count, $"{set} {type} {rows}x{columns} matrix of {count}");
-        }
-    }
-
-    private static GuardedMemory Inputs(ElementType type, int columns, int count, Random random, out int stride)
-    {
-        stride = type.IsQuantized() ? QuantizedRow.Bytes(columns) : ((columns + 7) & ~7) * sizeof(float);
-        var memory = new GuardedMemory((long)stride * count);
-        memory.Span.Clear();
-        using var floats = AlignedBuffer.OfFloats(columns);
-        for (var t = 0; t < count; t++)
-        {
-            for (var k = 0; k < columns; k++) floats.Floats[k] = (float)(random.NextDouble() * 4 - 2);
-            if (type.IsQuantized()) QuantizedRow.Quantize(floats.Floats, memory.Pointer + t * stride, columns);
-            else new Span<float>(floats.Floats, columns).CopyTo(new Span<float>(memory.Pointer + t * stride, columns));
-        }
-        return memory;
-    }
-
-    private static void Equal(AlignedBuffer expected, AlignedBuffer actual, int rows, int stride, int count, string what)
-    {
-        for (var t = 0; t < count; t++)
-            for (var r = 0; r < rows; r++)
-                if (BitConverter.SingleToInt32Bits(expected.Floats[t * stride + r]) != BitConverter.SingleToInt32Bits(actual.Floats[t * stride + r]))
-                    Assert.Fail($"{what}: row {r} of input {t}: twin {expected.Floats[t * stride + r]:R}, kernel {actual.Floats[t * stride + r]:R}");
+        var difference = KernelComparison.FirstDifference(set, type);
+        Assert.True(difference == null, difference);
     }
 }
