@@ -41,12 +41,19 @@ internal static class Fixtures
             "embedding": "F16",
             "head": "Q8_0",
             "layers": [
-              { "query": "Q8_0", "key": "Q8_0", "value": "Q8_0", "output": "Q8_0", "gate": "Q8_0", "up": "Q8_0", "down": "Q8_0" },
-              { "query": "Q8_0", "key": "Q8_0", "value": "Q8_0", "output": "Q8_0", "gate": "Q8_0", "up": "Q8_0", "down": "Q6_K" }
+              { "count": 1, "query": "Q8_0", "key": "Q8_0", "value": "Q8_0", "output": "Q8_0", "gate": "Q8_0", "up": "Q8_0", "down": "Q8_0" },
+              { "count": 1, "query": "Q8_0", "key": "Q8_0", "value": "Q8_0", "output": "Q8_0", "gate": "Q8_0", "up": "Q8_0", "down": "Q6_K" }
             ]
           }
         }
         """;
+
+    /// <summary>One kind of matrix for all roles and one rank: the fewest kernels that a model can have.</summary>
+    public static string SmallManifestJson => Manifest(json =>
+    {
+        (json["intermediateSize"], json["vocabularySize"], json["keyValueHeadCount"]) = (64, 64, 4);
+        json["tensors"]!["layers"]![1]!["down"] = "Q8_0";
+    });
 
     public static GeneratorRun Run(string source = Source, string manifest = ManifestJson) => new(source, (ManifestPath, manifest));
 
@@ -56,5 +63,21 @@ internal static class Fixtures
         var manifest = JsonNode.Parse(ManifestJson)!.AsObject();
         change(manifest);
         return manifest.ToJsonString();
+    }
+
+    /// <summary>The repository's top folder.</summary>
+    public static DirectoryInfo Repository()
+    {
+        var folder = new DirectoryInfo(AppContext.BaseDirectory);
+        while (!File.Exists(Path.Combine(folder.FullName, "TinyLora.sln"))) folder = folder.Parent!;
+        return folder;
+    }
+
+    /// <summary>Path of a fixture beside the repository; without it the test is skipped.</summary>
+    public static string Shared(string path)
+    {
+        var found = Path.Combine(Repository().Parent!.FullName, "shared", path);
+        Skip.IfNot(Path.Exists(found), $"../shared/{path} is missing");
+        return found;
     }
 }

@@ -68,6 +68,9 @@ public class ManifestParserTests
         AssertFlaw(Fixtures.Manifest(json => json["tensors"]!.AsObject().Remove("head")), "tensors.head", "missing");
         AssertFlaw(Fixtures.Manifest(json => json["tensors"]!["layers"]![1]!.AsObject().Remove("gate")), "tensors.layers[1].gate", "missing");
         AssertFlaw(Fixtures.Manifest(json => json["tensors"]!["layers"]![0]!["bias"] = "F32"), "tensors.layers[0].bias", "not known");
+        AssertFlaw(Fixtures.Manifest(json => json["tensors"]!["layers"]![0]!["count"] = 0), "tensors.layers[0].count", "from 1 to 4096");
+        AssertFlaw(Fixtures.Manifest(json => json["tensors"]!["layers"]![1]!["count"] = 4096), "tensors.layers[1].count", "more than 4096 layers");
+        AssertFlaw(Fixtures.Manifest(json => json["tensors"]!["layers"]![1]!["count"] = 5), "tensors.layers", "6 layers are listed, layerCount is 2");
         AssertFlaw(Fixtures.Manifest(json => json["tensors"]!["layers"]![1] = 3), "tensors.layers[1]", "object");
         AssertFlaw(Fixtures.Manifest(json => json["ranks"] = new JsonArray(8, "x")), "ranks[1]", "whole number");
     }

@@ -31,7 +31,7 @@ internal static class Descriptors
 
     public static readonly DiagnosticDescriptor ManifestNotFound = Error(
         "TL0007", "The manifest is not among the project's AdditionalFiles",
-        "No manifest '{0}' is among the AdditionalFiles, which hold {1}: add <LoraModel Include=\"path of the model\" /> to the project, or the manifest itself as <AdditionalFiles>");
+        "No manifest '{0}' is among the AdditionalFiles, which hold {1}: add <LoraModel Include=\"path of the model\" /> to the project and build it, or add the manifest itself as <AdditionalFiles>");
 
     public static readonly DiagnosticDescriptor ManifestAmbiguous = Error(
         "TL0008", "Several manifests have the same name",

@@ -59,6 +59,7 @@ internal static class ModelEmitter
             .. VectorSet.All.Where(set => set.PanelRows > 0).Select(set =>
                 $"{set.Name}: panels of {set.PanelRows} rows by {string.Join(", ", Planning.TilePlan.Panel(set))} tokens; float tiles of {Planning.TilePlan.Float(set).Rows} rows by {Planning.TilePlan.Float(set).Inputs} tokens"),
             $"ranks with kernels of their own: {(spec.Ranks.Count == 0 ? "none" : string.Join(", ", spec.Ranks))}"]);
+        code.Line("#nullable enable annotations");
         code.Line($"/// <summary>{spec.ModelName} with kernels generated for its shapes.</summary>");
         code.Open($"partial class {spec.TypeName} : global::TinyLora.Inference.Model");
         code.Open($"private {spec.TypeName}(string path, global::TinyLora.Inference.ModelOptions? options) : base(path, options, Declared)").Close().Line();
@@ -87,12 +88,10 @@ internal static class ModelEmitter
         code.Line($"Embedding = {Type(spec.Formats.Embedding)},");
         code.Line($"Head = {Type(spec.Formats.Head)},");
         code.Line("// query, key, value, output, gate, up, down of each layer");
-        code.Open("Layers =").Outdent();
-        code.Outdent().Indent();
-        code.Indent();
+        code.Line("Layers =").Line("[").Indent();
         foreach (var layer in spec.Formats.Layers)
             code.Line($"[{string.Join(", ", Enumerable.Range(0, 7).Select(role => Type(layer[(LinearRole)role])))}],");
-        code.Close(",");
+        code.Outdent().Line("],");
         code.Close(";").Line();
     }
 

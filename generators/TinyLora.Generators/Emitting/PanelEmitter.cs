@@ -60,54 +60,38 @@ internal sealed class PanelEmitter(SourceWriter code, VectorSet set, WeightForma
         code.Open($"for (var i = 0; i < {R}; i++)");
         // Rows past the end repeat the last: their results fall on padding.
         code.Line("var group = weights + (r + Math.Min(i, rows - 1)) * rowBytes;");
-        var whole = size.Of(c => c / 32 & ~7, "(blocks & ~7)");
-        if (whole != "0")
+        if (format.IsSuperBlock())
         {
-            code.Open($"for (var b = 0; b < {whole}; b += 8, group += {_blocks.GroupBytes})");
-            UnpackGroup("b", 8, _ => null);
-            code.Close();
-        }
-        if (!format.IsSuperBlock())
-        {
-            if (!size.IsConstant)
+            code.Open($"for (var b = 0; b < blocks; b += 8, group += {_blocks.GroupBytes})");
+            _blocks.UnpackShared(code, "group");
+            for (var j = 0; j < 8; j++) UnpackBlock(j, j == 0 ? "b" : $"(b + {j})");
+            _blocks.Scales(code, "group", 8, _ => null);
+            for (var j = 0; j < 8; j++)
             {
-                code.Line("var tail = blocks & 7;");
-                code.Open("if (tail != 0)");
-                UnpackGroup(whole, 7, j => $"tail > {j}");
-                code.Close();
-            }
-            else if ((size.Columns / 32 & 7) is var tail and > 0)
-            {
-                code.Open("");
-                UnpackGroup(whole, tail, _ => null);
-                code.Close();
+                var (part, lane) = (set.Parts * j / 8, j % (8 / set.Parts));
+                code.Line($"scales[(b + {j}) * {R} + i] = {set.Part("scale", part)}.GetElement({lane});");
+                if (format.HasMinimum()) code.Line($"seconds[(b + {j}) * {R} + i] = {set.Part("minimum", part)}.GetElement({lane});");
             }
         }
+        else
+        {
+            code.Open($"for (var b = 0; b < blocks; b++, group += {format.BlockBytes()})");
+            UnpackBlock(0, "b");
+            code.Line($"scales[b * {R} + i] = {BlockFormat.ScalarHalf("group")};");
+            if (format.HasMinimum()) code.Line($"seconds[b * {R} + i] = {BlockFormat.ScalarHalf("group + 2")};");
+        }
+        code.Close();
         code.Close();
     }
 
-    private void UnpackGroup(string b, int count, Func<int, string?> present)
+    private void UnpackBlock(int j, string b)
     {
-        _blocks.UnpackShared(code, "group");
-        for (var j = 0; j < count; j++)
-        {
-            code.Open(present(j) is { } condition ? $"if ({condition})" : "");
-            _blocks.Unpack(code, "group", j);
-            code.Line($"var pieces = (uint*)(panel + ({b} + {j}) * {R * 32}) + i;");
-            for (var k = 0; k < 8; k++)
-                code.Line($"pieces[{k * R}] = {set.Part("w" + j, set.Parts * k / 8)}.AsUInt32().GetElement({k % (8 / set.Parts)});");
-            if (format == WeightFormat.Q6_K)
-                code.Line($"((uint*)seconds)[({b} + {j}) * {R} + i] = (ushort)(short){BlockFormat.HalfScales("group", j)}[0] | (uint)(ushort)(short){BlockFormat.HalfScales("group", j)}[1] << 16;");
-            code.Close();
-        }
-        _blocks.Scales(code, "group", count, present);
-        for (var j = 0; j < count; j++)
-        {
-            var lane = $"GetElement({j % (8 / set.Parts)})";
-            var store = $"scales[({b} + {j}) * {R} + i] = {set.Part("scale", set.Parts * j / 8)}.{lane};";
-            if (format.HasMinimum()) store += $" seconds[({b} + {j}) * {R} + i] = {set.Part("minimum", set.Parts * j / 8)}.{lane};";
-            code.Line(present(j) is { } condition ? $"if ({condition}) {{ {store} }}" : store);
-        }
+        _blocks.Unpack(code, "group", j);
+        code.Line($"var pieces{j} = (uint*)(panel + {b} * {R * 32}) + i;");
+        for (var k = 0; k < 8; k++)
+            code.Line($"pieces{j}[{k * R}] = {set.Part("w" + j, set.Parts * k / 8)}.AsUInt32().GetElement({k % (8 / set.Parts)});");
+        if (format == WeightFormat.Q6_K)
+            code.Line($"((uint*)seconds)[{b} * {R} + i] = (ushort)(short){BlockFormat.HalfScales("group", j)}[0] | (uint)(ushort)(short){BlockFormat.HalfScales("group", j)}[1] << 16;");
     }
 
     private void Tile(int tokens)

@@ -47,106 +47,106 @@ internal sealed class PanelProduct(SourceWriter code, VectorSet set, WeightForma
         else UnsignedBytes(tokens);
     }
 
-    private void Weights(int k) => code.Line($"var w{k} = {V}.Load(w + {k * set.PanelRows * 4});");
+    private string Four(int token, string k) => $"{V}.Create(*(int*)(q + {token} * stride + {k})).AsSByte()";
 
-    private string Four(int token, int k) => $"{V}.Create(*(int*)(q + {token} * stride + {4 * k})).AsSByte()";
+    private void Zero(string name, string type, int tokens)
+    {
+        for (var u = 0; u < tokens; u++) code.Line($"var {name}{u} = {V}<{type}>.Zero;");
+    }
 
+    // Loops, not unrolled text: one step is long enough to hide the loop, and the compiler binds every line of every kernel of the program.
     private void UnsignedDots(int tokens)
     {
-        for (var k = 0; k < 8; k++)
-        {
-            Weights(k);
-            for (var u = 0; u < tokens; u++)
-                code.Line($"{(k == 0 ? "var " : "")}i{u} = AvxVnni.MultiplyWideningAndAdd({(k == 0 ? "Vector256<int>.Zero" : $"i{u}")}, w{k}, {Four(u, k)});");
-        }
+        Zero("i", "int", tokens);
+        code.Open("for (var k = 0; k < 32; k += 4)");
+        code.Line($"var f = {V}.Load(w + k * {set.PanelRows});");
+        for (var u = 0; u < tokens; u++) code.Line($"i{u} = AvxVnni.MultiplyWideningAndAdd(i{u}, f, {Four(u, "k")});");
+        code.Close();
     }
 
     private void UnsignedBytes(int tokens)
     {
-        for (var k = 0; k < 8; k++)
+        var (run, whole) = (4 * PairsIn16Bits, PairsIn16Bits == 8);
+        if (!whole)
         {
-            Weights(k);
-            for (var u = 0; u < tokens; u++)
-            {
-                var product = $"{Isa}.MultiplyAddAdjacent(w{k}, {Four(u, k)})";
-                var first = k % PairsIn16Bits == 0;
-                var run = k / PairsIn16Bits;
-                code.Line($"{(first ? "var " : "")}s{run}{u} = {(first ? "" : $"s{run}{u} + ")}{product};");
-            }
+            Zero("i", "int", tokens);
+            code.Open($"for (var from = 0; from < 32; from += {run})");
         }
-        for (var u = 0; u < tokens; u++)
-        {
-            var runs = Enumerable.Range(0, 8 / PairsIn16Bits).Select(run => $"{Isa}.MultiplyAddAdjacent(s{run}{u}, {Ones})");
-            code.Line($"var i{u} = {string.Join(" + ", runs)};");
-        }
+        Zero("s", "short", tokens);
+        code.Open($"for (var k = {(whole ? "0" : "from")}; k < {(whole ? "32" : $"from + {run}")}; k += 4)");
+        code.Line($"var f = {V}.Load(w + k * {set.PanelRows});");
+        for (var u = 0; u < tokens; u++) code.Line($"s{u} += {Isa}.MultiplyAddAdjacent(f, {Four(u, "k")});");
+        code.Close();
+        for (var u = 0; u < tokens; u++) code.Line($"{(whole ? "var " : "")}i{u} {(whole ? "" : "+")}= {Isa}.MultiplyAddAdjacent(s{u}, {Ones});");
+        if (!whole) code.Close();
     }
 
     private void SignedBytes(int tokens)
     {
-        for (var k = 0; k < 8; k++)
+        Zero("i", "int", tokens);
+        code.Open("for (var k = 0; k < 32; k += 4)");
+        code.Line($"var f = {V}.Load(w + k * {set.PanelRows}).AsSByte();");
+        code.Line($"var magnitude = {Isa}.Abs(f);");
+        if (Wide) code.Line("var negative = Vector512.LessThan(f, Vector512<sbyte>.Zero);");
+        for (var u = 0; u < tokens; u++)
         {
-            Weights(k);
-            code.Line($"var m{k} = {Isa}.Abs(w{k}.AsSByte());");
-            if (Wide) code.Line($"var negative{k} = Vector512.LessThan(w{k}.AsSByte(), Vector512<sbyte>.Zero);");
-            for (var u = 0; u < tokens; u++)
-            {
-                var sum = k == 0 ? "" : $"i{u} + ";
-                if (Wide) code.Line($"var f{k}{u} = {Four(u, k)};");
-                var signed = Wide ? $"Vector512.ConditionalSelect(negative{k}, Vector512<sbyte>.Zero - f{k}{u}, f{k}{u})" : $"Avx2.Sign({Four(u, k)}, w{k}.AsSByte())";
-                code.Line(Vnni
-                    ? $"{(k == 0 ? "var " : "")}i{u} = AvxVnni.MultiplyWideningAndAdd({(k == 0 ? "Vector256<int>.Zero" : $"i{u}")}, m{k}, {signed});"
-                    : $"{(k == 0 ? "var " : "")}i{u} = {sum}{Isa}.MultiplyAddAdjacent({Isa}.MultiplyAddAdjacent(m{k}, {signed}), {Ones});");
-            }
+            if (Wide) code.Line($"var x{u} = {Four(u, "k")};");
+            var signed = Wide ? $"Vector512.ConditionalSelect(negative, Vector512<sbyte>.Zero - x{u}, x{u})" : $"Avx2.Sign({Four(u, "k")}, f)";
+            code.Line(Vnni
+                ? $"i{u} = AvxVnni.MultiplyWideningAndAdd(i{u}, magnitude, {signed});"
+                : $"i{u} += {Isa}.MultiplyAddAdjacent({Isa}.MultiplyAddAdjacent(magnitude, {signed}), {Ones});");
         }
+        code.Close();
     }
 
     // q6 = w + 32: the sum of w · scale over both halves is that of q6 · scale less 32 · scale · Σx.
     private void HalfScaledBytes(int tokens)
     {
         code.Line($"var pairs = {V}.Load((int*)halfScales);");
-        code.Line($"var first = (pairs & {V}.Create(0xFFFF) | {V}.ShiftLeft(pairs, 16)).AsInt16();");
-        code.Line($"var second = ({V}.ShiftRightLogical(pairs, 16) | pairs & {V}.Create(unchecked((int)0xFFFF0000))).AsInt16();");
-        for (var k = 0; k < 8; k++)
-        {
-            Weights(k);
-            for (var u = 0; u < tokens; u++)
-            {
-                var (run, start) = (k / 2, k % 2 == 0);
-                code.Line($"{(start ? "var " : "")}s{run}{u} = {(start ? "" : $"s{run}{u} + ")}{Isa}.MultiplyAddAdjacent(w{k}, {Four(u, k)});");
-                if (start) continue;
-                var product = $"{Isa}.MultiplyAddAdjacent(s{run}{u}, {(k < 4 ? "first" : "second")})";
-                code.Line($"{(run == 0 ? "var " : "")}i{u} = {(run == 0 ? "" : $"i{u} + ")}{product};");
-            }
-        }
+        code.Line($"var halfScale = (pairs & {V}.Create(0xFFFF) | {V}.ShiftLeft(pairs, 16)).AsInt16();");
+        Zero("i", "int", tokens);
+        code.Open("for (var k = 0; k < 32; k += 8)");
+        code.Line($"if (k == 16) halfScale = ({V}.ShiftRightLogical(pairs, 16) | pairs & {V}.Create(unchecked((int)0xFFFF0000))).AsInt16();");
+        code.Line($"var f = {V}.Load(w + k * {set.PanelRows});");
+        code.Line($"var g = {V}.Load(w + (k + 4) * {set.PanelRows});");
+        for (var u = 0; u < tokens; u++)
+            code.Line($"i{u} += {Isa}.MultiplyAddAdjacent({Isa}.MultiplyAddAdjacent(f, {Four(u, "k")}) + {Isa}.MultiplyAddAdjacent(g, {Four(u, "k + 4")}), halfScale);");
+        code.Close();
         for (var u = 0; u < tokens; u++)
             code.Line($"i{u} = i{u} - {V}.ShiftLeft({Isa}.MultiplyAddAdjacent(pairs.AsInt16(), {V}.Create(h[{u} * (stride / 4)]).AsInt16()), 5);");
     }
 
+    // SDOT by element: four bytes of a register of activations against four rows, so that a step of 16 bytes takes four.
     private void SignedDots(int tokens)
     {
+        var halves = format == WeightFormat.Q6_K;
+        foreach (var (u, p) in Sums(tokens)) code.Line($"var {Part($"i{u}", p)} = Vector128<int>.Zero;");
+        code.Open("for (var k = 0; k < 32; k += 16)");
+        if (halves)
+        {
+            for (var p = 0; p < 2; p++)
+                code.Line($"var {Part("halfScale", p)} = Vector128.ShiftRightArithmetic(Vector128.ShiftLeft(Vector128.Load((int*)halfScales + {4 * p}), 16 - k), 16);");
+            foreach (var (u, p) in Sums(tokens)) code.Line($"var {Part($"s{u}", p)} = Vector128<int>.Zero;");
+        }
+        for (var u = 0; u < tokens; u++) code.Line($"var x{u} = Vector128.Load((sbyte*)(q + {u} * stride + k));");
+        for (var step = 0; step < 4; step++)
+        {
+            for (var p = 0; p < 2; p++) code.Line($"var {Part($"f{step}", p)} = Vector128.Load((sbyte*)w + (k + {4 * step}) * 8 + {16 * p});");
+            foreach (var (u, p) in Sums(tokens))
+            {
+                var sum = Part((halves ? "s" : "i") + u, p);
+                code.Line($"{sum} = Dp.DotProductBySelectedQuadruplet({sum}, {Part($"f{step}", p)}, x{u}, {step});");
+            }
+        }
+        if (halves)
+            foreach (var (u, p) in Sums(tokens)) code.Line($"{Part($"i{u}", p)} += {Part($"s{u}", p)} * {Part("halfScale", p)};");
+        code.Close();
+    }
+
+    private IEnumerable<(int Token, int Part)> Sums(int tokens)
+    {
         for (var u = 0; u < tokens; u++)
-            for (var half = 0; half < 2; half++)
-                code.Line($"var x{half}{u} = Vector128.Load((sbyte*)(q + {u} * stride + {16 * half}));");
-        var runs = format == WeightFormat.Q6_K ? 2 : 1;
-        for (var k = 0; k < 8; k++)
-        {
-            for (var p = 0; p < 2; p++) code.Line($"var {Part($"w{k}", p)} = Vector128.Load((sbyte*)w + {k * 32 + p * 16});");
-            for (var u = 0; u < tokens; u++)
-                for (var p = 0; p < 2; p++)
-                {
-                    var name = Part($"{(runs == 2 ? $"s{k / 4}" : "i")}{u}", p);
-                    var first = k == 0 || (runs == 2 && k == 4);
-                    code.Line($"{(first ? "var " : "")}{name} = Dp.DotProductBySelectedQuadruplet({(first ? "Vector128<int>.Zero" : name)}, {Part($"w{k}", p)}, x{k / 4}{u}, {k % 4});");
-                }
-        }
-        if (runs == 1) return;
-        for (var p = 0; p < 2; p++)
-        {
-            code.Line($"var {Part("pairs", p)} = Vector128.Load((int*)halfScales + {4 * p});");
-            code.Line($"var {Part("first", p)} = Vector128.ShiftRightArithmetic(Vector128.ShiftLeft({Part("pairs", p)}, 16), 16);");
-            code.Line($"var {Part("second", p)} = Vector128.ShiftRightArithmetic({Part("pairs", p)}, 16);");
-            for (var u = 0; u < tokens; u++)
-                code.Line($"var {Part($"i{u}", p)} = {Part($"s0{u}", p)} * {Part("first", p)} + {Part($"s1{u}", p)} * {Part("second", p)};");
-        }
+            for (var p = 0; p < Parts; p++)
+                yield return (u, p);
     }
 }

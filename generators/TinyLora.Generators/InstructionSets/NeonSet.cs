@@ -13,11 +13,11 @@ internal sealed class NeonSet(bool dot) : PortableSet
 
     public override string Dot(string w, string q, bool signed) => dot
         ? $"Dp.DotProduct(Dp.DotProduct(Vector128<int>.Zero, {W(w, 0)}, {Q(q, 0)}), {W(w, 1)}, {Q(q, 1)})"
-        : $"AdvSimd.AddPairwiseWideningAndAdd(AdvSimd.AddPairwiseWidening({Products(w, q, 0)}), {Products(w, q, 1)})";
+        : $"BlockDot.Neon({w}Low, {w}High, {q})";
 
     public override string ScaledHalvesDot(string w, string q, string s) => dot
         ? $"Dp.DotProduct(Vector128<int>.Zero, {W(w, 0)}, {Q(q, 0)}) * {s}[0] + Dp.DotProduct(Vector128<int>.Zero, {W(w, 1)}, {Q(q, 1)}) * {s}[1]"
-        : $"AdvSimd.AddPairwiseWidening({Products(w, q, 0)}) * {s}[0] + AdvSimd.AddPairwiseWidening({Products(w, q, 1)}) * {s}[1]";
+        : $"BlockDot.NeonScaled({w}Low, {w}High, {q}, {s})";
 
     public override IEnumerable<string> Reduce(string name, IReadOnlyList<string> p) =>
     [
@@ -30,11 +30,4 @@ internal sealed class NeonSet(bool dot) : PortableSet
     private string W(string w, int part) => $"{Part(w, part)}.AsSByte()";
 
     private static string Q(string q, int part) => $"Vector128.Load((sbyte*)({q}) + {16 * part})";
-
-    // 8 lanes of two products each: at most 2 · 128 · 127, which fits 16 bits.
-    private string Products(string w, string q, int part)
-    {
-        var (a, b) = (W(w, part), Q(q, part));
-        return $"AdvSimd.MultiplyWideningUpperAndAdd(AdvSimd.MultiplyWideningLower({a}.GetLower(), {b}.GetLower()), {a}, {b})";
-    }
 }

@@ -29,9 +29,9 @@ internal class PortableSet : VectorSet
     public override string FifthBits(string p, int part) =>
         $"Vector128.Equals(Vector128.Shuffle(Vector128.Create(*(uint*)({p})).AsByte(), {Part("spread", part)}) & bits, bits) & Vector128.Create((byte)16)";
 
-    public override string Dot(string w, string q, bool signed) => $"{HalfDot(w, q, 0)} + {HalfDot(w, q, 1)}";
+    public override string Dot(string w, string q, bool signed) => $"BlockDot.Portable({w}Low, {w}High, {q})";
 
-    public override string ScaledHalvesDot(string w, string q, string s) => $"({HalfDot(w, q, 0)}) * {s}[0] + ({HalfDot(w, q, 1)}) * {s}[1]";
+    public override string ScaledHalvesDot(string w, string q, string s) => $"BlockDot.PortableScaled({w}Low, {w}High, {q}, {s})";
 
     public override IEnumerable<string> Reduce(string name, IReadOnlyList<string> p) =>
     [
@@ -41,12 +41,4 @@ internal class PortableSet : VectorSet
 
     public override string WidenBytes(string eightBytes, int part) =>
         $"Vector128.{(part == 0 ? "WidenLower" : "WidenUpper")}(Vector128.WidenLower(Vector128.CreateScalar({eightBytes}).AsByte())).AsInt32()";
-
-    // Products of a byte by a byte are at most 128 · 127: the sum of two fits 16 bits.
-    private string HalfDot(string w, string q, int part)
-    {
-        var (a, b) = ($"{Part(w, part)}.AsSByte()", $"Vector128.Load((sbyte*)({q}) + {16 * part})");
-        var products = $"(Vector128.WidenLower({a}) * Vector128.WidenLower({b}) + Vector128.WidenUpper({a}) * Vector128.WidenUpper({b}))";
-        return $"Vector128.WidenLower({products}) + Vector128.WidenUpper({products})";
-    }
 }

@@ -102,15 +102,19 @@ internal sealed class ManifestParser
         var layers = new List<LayerFormatsSpec>();
         foreach (var layer in fields.FieldsList("layers"))
         {
-            layers.Add(new LayerFormatsSpec(
+            // So many layers that follow each other and are alike.
+            var count = layer.Integer("count", 1, MaxLayerCount);
+            var formats = new LayerFormatsSpec(
                 ReadFormat(layer, "query", shape.Columns(LinearRole.Query)),
                 ReadFormat(layer, "key", shape.Columns(LinearRole.Key)),
                 ReadFormat(layer, "value", shape.Columns(LinearRole.Value)),
                 ReadFormat(layer, "output", shape.Columns(LinearRole.Output)),
                 ReadFormat(layer, "gate", shape.Columns(LinearRole.Gate)),
                 ReadFormat(layer, "up", shape.Columns(LinearRole.Up)),
-                ReadFormat(layer, "down", shape.Columns(LinearRole.Down))));
+                ReadFormat(layer, "down", shape.Columns(LinearRole.Down)));
             layer.NoOthers();
+            if (layers.Count + count > MaxLayerCount) Invalid(layer.PathOf("count"), $"more than {MaxLayerCount} layers are listed");
+            else layers.AddRange(Enumerable.Repeat(formats, count));
         }
 
         fields.NoOthers();

@@ -11,7 +11,7 @@ internal static class TilePlan
     /// 2 n + 4 registers of one part, so n = 6 of 16; with 32 registers 8 hide the latency and a wider tile gains nothing.
     /// ARM holds two parts a token and eight bytes vectors of activations: n = 4.
     /// </remarks>
-    public static IReadOnlyList<int> Panel(VectorSet set) => set.Parts == 2 ? [4, 1] : set.Registers == 32 ? [8, 2, 1] : [6, 2, 1];
+    public static IReadOnlyList<int> Panel(VectorSet set) => set.Parts == 2 ? [4, 1] : set.Registers == 32 ? [8, 1] : [6, 1];
 
     /// <summary>Rows of W and input rows of a float tile: their product of accumulators, the loads of one and a broadcast-free load of the other.</summary>
     public static (int Rows, int Inputs) Float(VectorSet set) => set.Parts == 2 ? (4, 2) : (4, 3);

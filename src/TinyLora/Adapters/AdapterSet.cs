@@ -1,17 +1,127 @@
 using System.Collections;
+using TinyLora.Inference;
 
 namespace TinyLora.Adapters;
 
-/// <summary>The adapters of a session, in order; at most <see cref="Capacity"/>. No call allocates after the first use of an adapter with its model.</summary>
+/// <summary>Adapters that are on together, in the order in which they were added: their sum is exact. Each has its own live <see cref="LoraAdapter.Scale"/>.</summary>
+/// <remarks>A session's set is the model's until it is first changed. No call allocates once an adapter is known to its model.</remarks>
 public sealed class AdapterSet : IReadOnlyList<LoraAdapter>
 {
     /// <summary>Adapters that can be on at once.</summary>
     public const int Capacity = 16;
-    public int Count => throw new NotImplementedException();
-    public LoraAdapter this[int index] => throw new NotImplementedException();
-    public void Add(LoraAdapter adapter) => throw new NotImplementedException();
-    public bool Remove(LoraAdapter adapter) => throw new NotImplementedException();
-    public void Clear() => throw new NotImplementedException();
-    public IEnumerator<LoraAdapter> GetEnumerator() => throw new NotImplementedException();
+
+    private readonly Model _model;
+    private readonly BoundAdapter?[] _own = new BoundAdapter?[Capacity];
+    private AdapterSet? _parent;
+    private int _count;
+
+    internal AdapterSet(Model model, AdapterSet? parent)
+    {
+        _model = model;
+        _parent = parent;
+    }
+
+    /// <summary>Adapters in the set.</summary>
+    public int Count => Volatile.Read(ref _parent)?.Count ?? Volatile.Read(ref _count);
+
+    /// <summary>The adapter at a place.</summary>
+    public LoraAdapter this[int index]
+    {
+        get
+        {
+            lock (Gate)
+            {
+                ArgumentOutOfRangeException.ThrowIfNegative(index);
+                ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(index, Count);
+                return Bound(index).Adapter;
+            }
+        }
+    }
+
+    // One gate for all sets of a model: a session's set reads the model's.
+    internal Lock Gate => _model.AdapterGate;
+
+    /// <summary>Checks the adapter against the model, if it is new to it, and adds it.</summary>
+    /// <exception cref="InvalidDataException">It does not fit the model.</exception>
+    /// <exception cref="InvalidOperationException">It is in the set already, or the set is full.</exception>
+    public void Add(LoraAdapter adapter)
+    {
+        ArgumentNullException.ThrowIfNull(adapter);
+        ObjectDisposedException.ThrowIf(_model.IsDisposed, _model);
+        var bound = _model.Bind(adapter);
+        var ranks = 0;
+        lock (Gate)
+        {
+            if (IndexOf(adapter) >= 0) throw new InvalidOperationException($"The adapter {adapter.Path} is on already; its Scale says how strongly.");
+            if (Count == Capacity) throw new InvalidOperationException($"{Capacity} adapters are on; no more can be.");
+            Detach();
+            adapter.AddUse();
+            _own[_count] = bound;
+            Volatile.Write(ref _count, _count + 1);
+            for (var i = 0; i < _count; i++) ranks += Activations.Stride(_own[i]!.MaxRank);
+        }
+        _model.ReserveRanks(ranks);
+    }
+
+    /// <summary>Takes the adapter out; false if it was not in.</summary>
+    public bool Remove(LoraAdapter adapter)
+    {
+        ArgumentNullException.ThrowIfNull(adapter);
+        lock (Gate)
+        {
+            if (IndexOf(adapter) < 0) return false;
+            Detach();
+            var index = IndexOf(adapter);
+            for (var i = index; i < _count - 1; i++) _own[i] = _own[i + 1];
+            _own[_count - 1] = null;
+            Volatile.Write(ref _count, _count - 1);
+            adapter.ReleaseUse();
+            return true;
+        }
+    }
+
+    /// <summary>Takes all out: the base model.</summary>
+    public void Clear()
+    {
+        lock (Gate)
+        {
+            Detach();
+            for (var i = 0; i < _count; i++)
+            {
+                _own[i]!.Adapter.ReleaseUse();
+                _own[i] = null;
+            }
+            Volatile.Write(ref _count, 0);
+        }
+    }
+
+    /// <summary>Enumerates the adapters (allocates the enumerator).</summary>
+    public IEnumerator<LoraAdapter> GetEnumerator()
+    {
+        for (var i = 0; i < Count; i++) yield return this[i];
+    }
+
     IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
+
+    internal BoundAdapter Bound(int index) => _parent?.Bound(index) ?? _own[index]!;
+
+    private int IndexOf(LoraAdapter adapter)
+    {
+        for (var i = 0; i < Count; i++)
+            if (Bound(i).Adapter == adapter) return i;
+        return -1;
+    }
+
+    // From the model's set to one of its own, which begins with the same adapters.
+    private void Detach()
+    {
+        if (_parent is not { } parent) return;
+        for (var i = 0; i < parent.Count; i++)
+        {
+            _own[i] = parent.Bound(i);
+            _own[i]!.Adapter.AddUse();
+        }
+        _count = parent.Count;
+        Volatile.Write(ref _parent, null);
+    }
 }

@@ -1,18 +1,81 @@
+using System.Runtime.CompilerServices;
+using TinyLora.Numerics;
+using TinyLora.Weights;
+
 namespace TinyLora.Adapters;
 
 /// <summary>
-/// A LoRA adapter read from a file: y = W x + Scale · (Alpha / Rank) · B (A x) for each projection that it names.
+/// A LoRA adapter read from a file: y = W x + Scale · (Alpha / Rank) · B (A x) for each projection that it names
+/// (Hu et al., 2021, arXiv 2106.09685).
 /// </summary>
+/// <remarks>
+/// The file is read once and closed: what happens to it afterwards does not matter. An adapter may be on in any number of sessions and models at once;
+/// each model gets a copy that is laid out for its kernels.
+/// </remarks>
 public sealed class LoraAdapter : IDisposable
 {
+    private readonly AdapterContent _content;
+    private readonly Lock _lock = new();
+    private readonly ConditionalWeakTable<object, BoundAdapter> _bound = [];
+    private readonly LoraTarget[] _modules;
+    private readonly string[] _targets;
+    private readonly int[] _ranks;
     private float _scale = 1f;
+    private int _uses;
+    private bool _disposed;
 
-    /// <summary>Reads a PEFT folder, a <c>.safetensors</c> file or a GGUF adapter.</summary>
-    /// <exception cref="InvalidDataException">The file is damaged or asks for what is not supported.</exception>
-    public LoraAdapter(string path) => throw new NotImplementedException();
+    /// <summary>
+    /// Reads an adapter: a PEFT or mlx-lm folder, a <c>.safetensors</c> file of one (its <c>adapter_config.json</c>, or a <c>.json</c> of its own name, beside it),
+    /// or a GGUF adapter. What the file is, is said by its content and not by its name.
+    /// </summary>
+    /// <exception cref="FileNotFoundException">Nothing stands at the path.</exception>
+    /// <exception cref="InvalidDataException">The file is damaged or asks for what is not supported: path, place, found, expected.</exception>
+    public LoraAdapter(string path)
+        : this(path, AdapterFile.Read(path, null))
+    {
+    }
+
+    /// <summary>Reads a file of PEFT's tensors that has no configuration beside it.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="alpha">The numerator of the scaling Alpha / Rank, which the file does not state.</param>
+    /// <exception cref="ArgumentException">The file states its alpha itself.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">Alpha is not finite.</exception>
+    /// <exception cref="FileNotFoundException">Nothing stands at the path.</exception>
+    /// <exception cref="InvalidDataException">The file is damaged or holds what is not supported: path, place, found, expected.</exception>
+    public LoraAdapter(string path, float alpha)
+        : this(path, AdapterFile.Read(path, float.IsFinite(alpha) ? alpha : throw new ArgumentOutOfRangeException(nameof(alpha), alpha, "Alpha is a finite number.")))
+    {
+    }
+
+    internal LoraAdapter(string path, AdapterContent content)
+    {
+        Path = path;
+        _content = content;
+        Name = NameOf(path);
+        _modules = new LoraTarget[content.Pairs.Length];
+        var targets = new SortedSet<WeightKind>();
+        var ranks = new SortedSet<int>();
+        for (var i = 0; i < _modules.Length; i++)
+        {
+            var pair = content.Pairs[i];
+            _modules[i] = new LoraTarget(pair.Layer, ModuleName.Projection(pair.Kind), pair.Rank, pair.A.Columns, pair.B.Rows, pair.Alpha, pair.Scaling, pair.A.Type, pair.B.Type);
+            targets.Add(pair.Kind);
+            ranks.Add(pair.Rank);
+            ParameterCount += pair.A.Count + pair.B.Count;
+            SizeInBytes += pair.A.Bytes + pair.B.Bytes;
+        }
+        _targets = [.. targets.Select(ModuleName.Projection)];
+        _ranks = [.. ranks];
+    }
 
     /// <summary>The path it was read from.</summary>
     public string Path { get; }
+
+    /// <summary>Name of the folder, or of the file without its extension.</summary>
+    public string Name { get; }
+
+    /// <summary>What kind of file it was.</summary>
+    public AdapterFormat Format => _content.Format;
 
     /// <summary>Strength from the next token on; any sign; 0 is exactly the base model.</summary>
     public float Scale
@@ -21,6 +84,113 @@ public sealed class LoraAdapter : IDisposable
         set => Volatile.Write(ref _scale, float.IsFinite(value) ? value : throw new ArgumentOutOfRangeException(nameof(value), value, "A scale is a finite number."));
     }
 
+    /// <summary>The largest rank of a projection.</summary>
+    public int Rank => _ranks[^1];
+
+    /// <summary>The ranks that occur, ascending.</summary>
+    public IReadOnlyList<int> Ranks => _ranks;
+
+    /// <summary>The numerator of the scaling where the file makes no exceptions; <see cref="Modules"/> has each.</summary>
+    public double Alpha => _content.Alpha;
+
+    /// <summary>Whether the scaling is Alpha / √Rank instead of Alpha / Rank (rsLoRA; Kalajdzievski, 2023, arXiv 2312.03732).</summary>
+    public bool IsRankStabilized => _content.RankStabilized;
+
+    /// <summary>The projections that it changes in any layer, in the order of a layer: <c>q_proj</c>, <c>v_proj</c>.</summary>
+    public IReadOnlyList<string> Targets => _targets;
+
+    /// <summary>What it does to each projection of each layer, by layer.</summary>
+    public IReadOnlyList<LoraTarget> Modules => _modules;
+
+    /// <summary>Numbers in all A and B.</summary>
+    public long ParameterCount { get; }
+
+    /// <summary>Bytes of all A and B.</summary>
+    public long SizeInBytes { get; }
+
+    /// <summary>The base model as the file calls it, or null.</summary>
+    public string? BaseModel => _content.BaseModel;
+
+    /// <summary>What else the file says about itself; nothing in it changes what the adapter does.</summary>
+    public IReadOnlyDictionary<string, string> Metadata => _content.Metadata;
+
+    internal AdapterContent Content => _content;
+
     /// <summary>Frees the adapter's memory.</summary>
-    public void Dispose() => throw new NotImplementedException();
+    /// <exception cref="InvalidOperationException">It is on in a session or a model; remove it there first.</exception>
+    public void Dispose()
+    {
+        lock (_lock)
+        {
+            if (_disposed) return;
+            if (_uses > 0) throw new InvalidOperationException($"The adapter {Name} is in use in {_uses} places: remove it there before it is disposed.");
+            _disposed = true;
+            foreach (var (_, bound) in _bound) bound.Dispose();
+            _bound.Clear();
+            _content.Dispose();
+        }
+    }
+
+    /// <summary>Counts a place where the adapter is on, so that it is not disposed meanwhile.</summary>
+    /// <exception cref="ObjectDisposedException">It is disposed already.</exception>
+    internal void AddUse()
+    {
+        lock (_lock)
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            _uses++;
+        }
+    }
+
+    /// <summary>The other end of <see cref="AddUse"/>.</summary>
+    internal void ReleaseUse()
+    {
+        lock (_lock)
+        {
+            if (_uses == 0) throw new InvalidOperationException($"The adapter {Name} is not in use.");
+            _uses--;
+        }
+    }
+
+    /// <summary>The adapter laid out for a model; made at the first call and kept as long as the model lives. Later calls allocate nothing.</summary>
+    /// <param name="model">Stands for the model; the adapter does not keep it alive.</param>
+    /// <param name="weights">The model's weights.</param>
+    /// <param name="findKernel">The number of the model's kernel for A: type, rows (the stacked rank), columns.</param>
+    /// <exception cref="InvalidDataException">The adapter does not fit the model: path, tensor, found, expected.</exception>
+    /// <exception cref="ObjectDisposedException">The adapter is disposed.</exception>
+    internal BoundAdapter BindTo(object model, ModelWeights weights, Func<ElementType, int, int, int> findKernel)
+    {
+        lock (_lock)
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            if (_bound.TryGetValue(model, out var bound)) return bound;
+            bound = Bind(weights, findKernel);
+            _bound.Add(model, bound);
+            return bound;
+        }
+    }
+
+    /// <summary>The adapter laid out for a model, owned by the caller.</summary>
+    /// <exception cref="InvalidDataException">The adapter does not fit the model: path, tensor, found, expected.</exception>
+    internal BoundAdapter Bind(ModelWeights weights, Func<ElementType, int, int, int> findKernel) => AdapterBinder.Bind(this, _content, weights, findKernel);
+
+    /// <summary>Frees what was laid out for a model that is disposed.</summary>
+    internal void Release(object model)
+    {
+        lock (_lock)
+        {
+            if (_disposed || !_bound.TryGetValue(model, out var bound)) return;
+            _bound.Remove(model);
+            bound.Dispose();
+        }
+    }
+
+    private static string NameOf(string path)
+    {
+        var full = System.IO.Path.TrimEndingDirectorySeparator(System.IO.Path.GetFullPath(path));
+        var name = System.IO.Path.GetFileNameWithoutExtension(full);
+        if (Directory.Exists(full)) return System.IO.Path.GetFileName(full);
+        // PEFT's and mlx-lm's own file names say nothing; the folder does.
+        return name is "adapter_model" or "adapters" && System.IO.Path.GetFileName(System.IO.Path.GetDirectoryName(full)) is { Length: > 0 } folder ? folder : name;
+    }
 }

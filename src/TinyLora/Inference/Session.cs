@@ -1,36 +1,186 @@
 using TinyLora.Adapters;
+using TinyLora.Numerics;
 
 namespace TinyLora.Inference;
 
-/// <summary>How a session is created.</summary>
-public sealed record SessionOptions
+/// <summary>One sequence: its tokens, its keys and values, its adapters. Not for use by two threads at once. After creation no call allocates.</summary>
+public sealed unsafe class Session : IDisposable
 {
-    /// <summary>Tokens that the session can hold; 0: the model's context length, at most 4096.</summary>
-    public int ContextLength { get; init; }
-    /// <summary>Keep keys and values of an earlier adapter set instead of computing them again (not equal to a fresh session).</summary>
-    public bool KeepCache { get; init; }
-}
+    private const int DefaultContextLength = 4096;
+    private const int LogitChunk = 16;
 
-/// <summary>One sequence: its tokens, its keys and values, its adapters. Not for use by two threads at once. No call allocates.</summary>
-public sealed class Session : IDisposable
-{
-    public Model Model => throw new NotImplementedException();
+    private readonly KvCache _cache;
+    private readonly AlignedBuffer _tokens;
+    private readonly AlignedBuffer _logits;
+    private readonly ActiveAdapters _active = new();
+    private readonly int _chunk;
+    private readonly bool _keepCache;
+    private AlignedBuffer? _manyLogits;
+    // Keys and values up to here belong to the tokens and the adapter set.
+    private int _cached;
+    private bool _disposed;
+
+    internal Session(Model model, SessionOptions options)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(options.ContextLength, nameof(options.ContextLength));
+        ArgumentOutOfRangeException.ThrowIfLessThan(options.ChunkLength, 1, nameof(options.ChunkLength));
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(options.ChunkLength, Activations.MaxRows, nameof(options.ChunkLength));
+        Model = model;
+        ContextLength = options.ContextLength > 0 ? options.ContextLength : Math.Min(model.Shape.ContextLength, DefaultContextLength);
+        _chunk = options.ChunkLength;
+        _keepCache = options.KeepCache;
+        Adapters = new AdapterSet(model, model.DefaultAdapters);
+        model.ReserveContext(ContextLength);
+        _cache = new KvCache(model.Shape, ContextLength);
+        _tokens = new AlignedBuffer((long)ContextLength * sizeof(int));
+        _logits = AlignedBuffer.OfFloats(LogitsStride);
+    }
+
+    /// <summary>The model whose sequence this is.</summary>
+    public Model Model { get; }
+
     /// <summary>Tokens that the session can hold.</summary>
-    public int ContextLength => throw new NotImplementedException();
+    public int ContextLength { get; }
+
     /// <summary>Tokens that it holds.</summary>
-    public int Position => throw new NotImplementedException();
+    public int Position { get; private set; }
+
     /// <summary>The tokens that it holds, [Position].</summary>
-    public ReadOnlySpan<int> Tokens => throw new NotImplementedException();
-    /// <summary>This session's own adapters; until it is first changed, the model's.</summary>
-    public AdapterSet Adapters => throw new NotImplementedException();
-    /// <summary>Appends tokens and returns the logits after the last, [VocabularySize]; valid until the next call.</summary>
-    /// <exception cref="ArgumentException">No tokens, one outside the vocabulary, or more than fit.</exception>
-    public ReadOnlySpan<float> Prefill(ReadOnlySpan<int> tokens) => throw new NotImplementedException();
-    /// <summary>Appends tokens and writes the logits after each of the last n, [n, VocabularySize], n = logits.Length / VocabularySize.</summary>
-    public void Prefill(ReadOnlySpan<int> tokens, Span<float> logits) => throw new NotImplementedException();
-    /// <summary>Appends one token and returns the logits after it, [VocabularySize]; valid until the next call.</summary>
-    public ReadOnlySpan<float> Decode(int token) => throw new NotImplementedException();
+    public ReadOnlySpan<int> Tokens
+    {
+        get
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            return new ReadOnlySpan<int>(_tokens.Pointer, Position);
+        }
+    }
+
+    /// <summary>This session's adapters: the model's, until this set is first changed.</summary>
+    public AdapterSet Adapters { get; }
+
+    private int LogitsStride => Activations.Stride(Model.Shape.VocabularySize);
+
+    /// <summary>Appends tokens and returns the logits after the last, [VocabularySize]; valid until the session's next call.</summary>
+    /// <exception cref="ArgumentException">There are none, one is outside the vocabulary, or they do not fit; the session is as before.</exception>
+    public ReadOnlySpan<float> Prefill(ReadOnlySpan<int> tokens)
+    {
+        Append(tokens);
+        Advance(1, default);
+        return new ReadOnlySpan<float>(_logits.Pointer, Model.Shape.VocabularySize);
+    }
+
+    /// <summary>Appends tokens and writes the logits after each of the last n, [n, VocabularySize], n = <paramref name="logits"/>.Length / VocabularySize.</summary>
+    /// <exception cref="ArgumentException">As <see cref="Prefill(ReadOnlySpan{int})"/>, or the logits are not of 1 to tokens.Length whole rows.</exception>
+    public void Prefill(ReadOnlySpan<int> tokens, Span<float> logits)
+    {
+        var vocabulary = Model.Shape.VocabularySize;
+        if (logits.Length == 0 || logits.Length % vocabulary != 0 || logits.Length / vocabulary > tokens.Length)
+            throw new ArgumentException($"Room for {logits.Length} logits; expected 1 to {tokens.Length} rows of {vocabulary}.", nameof(logits));
+        Append(tokens);
+        Advance(logits.Length / vocabulary, logits);
+    }
+
+    /// <summary>Appends one token and returns the logits after it, [VocabularySize]; valid until the session's next call.</summary>
+    /// <exception cref="ArgumentException">It is outside the vocabulary, or the session is full.</exception>
+    public ReadOnlySpan<float> Decode(int token)
+    {
+        Append(new ReadOnlySpan<int>(in token));
+        Advance(1, default);
+        return new ReadOnlySpan<float>(_logits.Pointer, Model.Shape.VocabularySize);
+    }
+
     /// <summary>Forgets all tokens from <paramref name="position"/> on.</summary>
-    public void Rewind(int position) => throw new NotImplementedException();
-    public void Dispose() => throw new NotImplementedException();
+    public void Rewind(int position)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        ArgumentOutOfRangeException.ThrowIfNegative(position);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(position, Position);
+        Position = position;
+        _cached = Math.Min(_cached, position);
+    }
+
+    /// <summary>Frees the session's memory and lets its adapters go.</summary>
+    public void Dispose()
+    {
+        if (_disposed) return;
+        _disposed = true;
+        Adapters.Clear();
+        _cache.Dispose();
+        _tokens.Dispose();
+        _logits.Dispose();
+        _manyLogits?.Dispose();
+    }
+
+    /// <summary>Adds tokens to the sequence without computing anything.</summary>
+    internal void Append(ReadOnlySpan<int> tokens)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        if (tokens.IsEmpty) throw new ArgumentException("There are no tokens.", nameof(tokens));
+        if (tokens.Length > ContextLength - Position)
+            throw new ArgumentException($"{tokens.Length} tokens after {Position} do not fit into a session of {ContextLength}.", nameof(tokens));
+        foreach (var token in tokens)
+            if ((uint)token >= (uint)Model.Shape.VocabularySize)
+                throw new ArgumentException($"Token {token} is outside the vocabulary of {Model.Shape.VocabularySize}.", nameof(tokens));
+        tokens.CopyTo(new Span<int>((int*)_tokens.Pointer + Position, tokens.Length));
+        Position += tokens.Length;
+    }
+
+    /// <summary>Computes all but the last <paramref name="left"/> tokens that are not in the cache yet.</summary>
+    internal void CatchUp(int left)
+    {
+        Refresh();
+        while (_cached < Position - left) Compute(Math.Min(_chunk, Position - left - _cached), 0, null);
+    }
+
+    /// <summary>Adds the last token to a step that several sessions share; the cache then holds it.</summary>
+    internal void Join(Step step)
+    {
+        step.Add(_cache, _active, Tokens[_cached..], _cached, 1);
+        _cached = Position;
+    }
+
+    private void Refresh()
+    {
+        if (_active.Refresh(Adapters) && !_keepCache) _cached = 0;
+        // The last token's logits must be computed with the set of now.
+        _cached = Math.Min(_cached, Position - 1);
+    }
+
+    private void Advance(int rows, Span<float> logits)
+    {
+        if (logits.IsEmpty)
+        {
+            Refresh();
+            while (_cached < Position)
+            {
+                var count = Math.Min(_chunk, Position - _cached);
+                Compute(count, _cached + count == Position ? 1 : 0, _logits.Floats);
+            }
+            return;
+        }
+        CatchUp(rows);
+        _manyLogits ??= AlignedBuffer.OfFloats((long)LogitChunk * LogitsStride);
+        var vocabulary = Model.Shape.VocabularySize;
+        _cached = Math.Min(_cached, Position - rows);
+        while (_cached < Position)
+        {
+            var count = Math.Min(Math.Min(_chunk, LogitChunk), Position - _cached);
+            Compute(count, count, _manyLogits.Floats);
+            for (var i = 0; i < count; i++)
+            {
+                new ReadOnlySpan<float>(_manyLogits.Floats + i * (nint)LogitsStride, vocabulary).CopyTo(logits);
+                logits = logits[vocabulary..];
+            }
+        }
+    }
+
+    private void Compute(int count, int logitCount, float* logits)
+    {
+        using var turn = Model.TakeTurn();
+        turn.Step.Add(_cache, _active, Tokens.Slice(_cached, count), _cached, logitCount);
+        turn.Step.Logits = logits;
+        turn.Step.LogitsStride = LogitsStride;
+        turn.Run();
+        _cached += count;
+    }
 }

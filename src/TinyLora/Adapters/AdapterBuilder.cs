@@ -1,0 +1,154 @@
+using TinyLora.Errors;
+using TinyLora.Files;
+using TinyLora.Numerics;
+using TinyLora.Weights;
+
+namespace TinyLora.Adapters;
+
+/// <summary>Collects the A and B of a file, checks that they belong together, and copies them out of it.</summary>
+internal sealed unsafe class AdapterBuilder(string path)
+{
+    /// <summary>The scaling of a pair.</summary>
+    /// <param name="module">The module's name in the file.</param>
+    /// <param name="a">Its A.</param>
+    /// <param name="rank">Its rank.</param>
+    public delegate (double Alpha, float Scaling) ScalingRule(string module, TensorEntry a, int rank);
+
+    private const int Alignment = 64;
+
+    private readonly SortedDictionary<(int Layer, WeightKind Kind), Draft> _drafts = [];
+
+    /// <summary>Whether the file's A is [In, Rank] and its B [Rank, Out], as mlx-lm writes them.</summary>
+    public bool Transposed { get; init; }
+
+    /// <exception cref="InvalidDataException">The module is no projection, or has an A already.</exception>
+    public void AddA(WeightKind kind, int layer, string module, TensorEntry tensor)
+    {
+        var draft = DraftOf(kind, layer, module, tensor);
+        if (draft.A != null) Throw.BadFile(path, tensor.Name, $"a second A beside {draft.A.Name}", "one for each projection");
+        draft.A = tensor;
+    }
+
+    /// <exception cref="InvalidDataException">The module is no projection, or has a B already.</exception>
+    public void AddB(WeightKind kind, int layer, string module, TensorEntry tensor)
+    {
+        var draft = DraftOf(kind, layer, module, tensor);
+        if (draft.B != null) Throw.BadFile(path, tensor.Name, $"a second B beside {draft.B.Name}", "one for each projection");
+        draft.B = tensor;
+    }
+
+    /// <summary>Checks all and copies them.</summary>
+    /// <exception cref="InvalidDataException">A half is missing, a shape or type is wrong, or a number is not finite.</exception>
+    public LoraPair[] Build(ScalingRule rule, out AlignedBuffer memory)
+    {
+        if (_drafts.Count == 0) Throw.BadFile(path, "tensors", "none", "A and B of at least one projection");
+        var bytes = 0L;
+        foreach (var draft in _drafts.Values)
+        {
+            if (draft.A == null) Throw.BadFile(path, draft.B!.Name, "a B without its A", "both");
+            if (draft.B == null) Throw.BadFile(path, draft.A.Name, "an A without its B", "both");
+            bytes += Room(draft.A) + Room(draft.B);
+            draft.Rank = CheckRank(draft.A, draft.B);
+            (draft.Alpha, draft.Scaling) = rule(draft.Module, draft.A, draft.Rank);
+            if (!float.IsFinite(draft.Scaling)) Throw.BadFile(path, draft.A.Name, $"a scaling of {draft.Scaling}", "a finite number");
+        }
+        memory = new AlignedBuffer(bytes);
+        try
+        {
+            var pairs = new LoraPair[_drafts.Count];
+            var at = memory.Pointer;
+            var i = 0;
+            foreach (var ((layer, kind), draft) in _drafts)
+            {
+                var a = Copy(draft.A!, ref at);
+                var b = Copy(draft.B!, ref at);
+                pairs[i++] = new LoraPair(kind, layer, a, b, draft.Alpha, draft.Scaling);
+            }
+            return pairs;
+        }
+        catch
+        {
+            memory.Dispose();
+            throw;
+        }
+    }
+
+    private Draft DraftOf(WeightKind kind, int layer, string module, TensorEntry tensor)
+    {
+        if (kind is WeightKind.Embedding or WeightKind.Head) Throw.NotSupported(path, $"{tensor.Name}: LoRA on the {(kind == WeightKind.Head ? "output head" : "token embedding")}");
+        if (kind < WeightKind.Query) Throw.BadFile(path, tensor.Name, "LoRA on a norm", "on one of the seven projections");
+        if (!_drafts.TryGetValue((layer, kind), out var draft)) _drafts.Add((layer, kind), draft = new Draft { Module = module });
+        return draft;
+    }
+
+    private int CheckRank(TensorEntry a, TensorEntry b)
+    {
+        Check(a);
+        Check(b);
+        var rank = a.Shape[Transposed ? 1 : 0];
+        var other = b.Shape[Transposed ? 0 : 1];
+        if (rank != other) Throw.BadFile(path, b.Name, $"rank {other} (shape {b.ShapeText})", $"rank {rank} as {a.Name} of shape {a.ShapeText} has");
+        return (int)rank;
+    }
+
+    private void Check(TensorEntry tensor)
+    {
+        if (tensor.Type == null) Throw.NotSupported(path, $"{tensor.Name}: element type {tensor.TypeName} (F32, F16 and BF16 are)");
+        if (tensor.Shape.Count != 2) Throw.BadFile(path, tensor.Name, $"shape {tensor.ShapeText}", "two dimensions");
+        if (tensor.ElementCount == 0) Throw.BadFile(path, tensor.Name, $"shape {tensor.ShapeText}", "a rank of at least 1");
+        if (tensor.Shape[0] > int.MaxValue || tensor.Shape[1] > int.MaxValue) Throw.BadFile(path, tensor.Name, $"shape {tensor.ShapeText}", "sizes below 2³¹");
+    }
+
+    /// <summary>Bytes that the copy of a tensor takes; block-quantised numbers are widened to float32, which is exact.</summary>
+    private static long Room(TensorEntry tensor)
+    {
+        var type = tensor.Type is { } t && !t.IsQuantized() ? t : ElementType.F32;
+        return checked(type.ByteCount(tensor.ElementCount) + Alignment - 1) & -Alignment;
+    }
+
+    private LoraMatrix Copy(TensorEntry tensor, ref byte* at)
+    {
+        var type = tensor.Type!.Value;
+        var to = at;
+        at += Room(tensor);
+        var (rows, columns) = ((int)tensor.Shape[0], (int)tensor.Shape[1]);
+        if (type.IsQuantized())
+        {
+            Conversions.Decode(type, tensor.Data, (float*)to, tensor.ElementCount);
+            type = ElementType.F32;
+        }
+        else if (Transposed)
+        {
+            Transpose(tensor.Data, to, rows, columns, type.BlockBytes());
+        }
+        else
+        {
+            Buffer.MemoryCopy(tensor.Data, to, tensor.ByteCount, tensor.ByteCount);
+        }
+        if (Transposed) (rows, columns) = (columns, rows);
+        var matrix = new LoraMatrix(tensor.Name, type, rows, columns, to);
+        var bad = FiniteNumbers.FirstOther(type, to, matrix.Count);
+        if (bad >= 0) Throw.BadFile(path, tensor.Name, $"a number that is not finite at [{bad / columns}, {bad % columns}]", "finite numbers");
+        return matrix;
+    }
+
+    private static void Transpose(byte* from, byte* to, int rows, int columns, int size)
+    {
+        for (nint r = 0; r < rows; r++)
+            for (nint c = 0; c < columns; c++)
+            {
+                if (size == sizeof(float)) ((int*)to)[c * rows + r] = System.Runtime.CompilerServices.Unsafe.ReadUnaligned<int>(from + (r * columns + c) * size);
+                else ((short*)to)[c * rows + r] = System.Runtime.CompilerServices.Unsafe.ReadUnaligned<short>(from + (r * columns + c) * size);
+            }
+    }
+
+    private sealed class Draft
+    {
+        public required string Module { get; init; }
+        public TensorEntry? A { get; set; }
+        public TensorEntry? B { get; set; }
+        public int Rank { get; set; }
+        public double Alpha { get; set; }
+        public float Scaling { get; set; }
+    }
+}

@@ -1,0 +1,38 @@
+using TinyLora.Numerics;
+using TinyLora.Weights;
+
+namespace TinyLora.Adapters;
+
+/// <summary>What an adapter file holds, checked and copied into native memory; it knows no model yet.</summary>
+internal sealed class AdapterContent : IDisposable
+{
+    /// <summary>The file that the tensors came from.</summary>
+    public required string Path { get; init; }
+
+    public required AdapterFormat Format { get; init; }
+
+    /// <summary>The only architecture that it fits, as GGUF calls it, or null where the file does not say.</summary>
+    public string? Architecture { get; init; }
+
+    /// <summary>The order of the rows of B of queries and keys within a head.</summary>
+    public RotaryLayout RowOrder { get; init; } = RotaryLayout.Halves;
+
+    /// <summary>By layer, and within one in the order of <see cref="WeightKind"/>; at least one.</summary>
+    public required LoraPair[] Pairs { get; init; }
+
+    /// <summary>The numerator of the scaling where no pattern says otherwise.</summary>
+    public required double Alpha { get; init; }
+
+    /// <summary>Whether the scaling is Alpha / √Rank.</summary>
+    public bool RankStabilized { get; init; }
+
+    /// <summary>The base model as the file calls it, or null.</summary>
+    public string? BaseModel { get; init; }
+
+    /// <summary>What else the file says about itself.</summary>
+    public IReadOnlyDictionary<string, string> Metadata { get; init; } = new Dictionary<string, string>();
+
+    public required AlignedBuffer Memory { get; init; }
+
+    public void Dispose() => Memory.Dispose();
+}

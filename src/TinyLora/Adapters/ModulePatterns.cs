@@ -1,0 +1,87 @@
+using System.Diagnostics;
+using System.Text.Json;
+using System.Text.RegularExpressions;
+using TinyLora.Errors;
+
+namespace TinyLora.Adapters;
+
+/// <summary>
+/// PEFT's <c>rank_pattern</c> or <c>alpha_pattern</c>: the first key in the file's order wins that Python's
+/// <c>re.match(rf"(.*\.)?({key})$", module)</c> accepts.
+/// </summary>
+internal sealed class ModulePatterns
+{
+    private const int MaxKeyLength = 1000;
+    // An adapter of a large model has about a thousand modules; an honest pattern takes microseconds for each.
+    private static readonly TimeSpan s_budget = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan s_patience = TimeSpan.FromMilliseconds(100);
+
+    private readonly List<(Regex Pattern, double Value)> _patterns = [];
+    private readonly string _path;
+    private readonly string _field;
+    private TimeSpan _spent;
+
+    public ModulePatterns(string path, string field)
+    {
+        _path = path;
+        _field = field;
+    }
+
+    public int Count => _patterns.Count;
+
+    /// <summary>Reads the JSON object; null counts as empty.</summary>
+    /// <exception cref="InvalidDataException">A key is no regular expression that is understood, or a value no number.</exception>
+    public void Read(JsonElement element, bool integers)
+    {
+        if (element.ValueKind == JsonValueKind.Null) return;
+        if (element.ValueKind != JsonValueKind.Object) Throw.BadFile(_path, _field, element.ValueKind.ToString(), "an object");
+        foreach (var property in element.EnumerateObject())
+        {
+            var value = property.Value;
+            if (value.ValueKind != JsonValueKind.Number || !value.TryGetDouble(out var number) || !double.IsFinite(number) || (integers && (!value.TryGetInt32(out var rank) || rank < 1)))
+            {
+                Throw.BadFile(_path, $"{_field}: {property.Name}", value.GetRawText(), integers ? "a rank of at least 1" : "a number");
+                return;
+            }
+            _patterns.Add((Compile(property.Name), number));
+        }
+    }
+
+    /// <summary>The value for a module by its full name: <c>model.layers.0.self_attn.q_proj</c>.</summary>
+    /// <exception cref="InvalidDataException">The patterns take too long.</exception>
+    public double Resolve(string module, double otherwise)
+    {
+        var start = Stopwatch.GetTimestamp();
+        try
+        {
+            foreach (var (pattern, value) in _patterns)
+                if (pattern.IsMatch(module)) return value;
+        }
+        catch (RegexMatchTimeoutException)
+        {
+            _spent = s_budget;
+        }
+        finally
+        {
+            _spent += Stopwatch.GetElapsedTime(start);
+        }
+        if (_spent > s_budget) Throw.BadFile(_path, _field, "patterns that take too long to match", "simple ones");
+        return otherwise;
+    }
+
+    private Regex Compile(string key)
+    {
+        // {,n} counts from zero in Python and is literal text in .NET; two brackets in a row can be a subtraction there.
+        if (key.Length > MaxKeyLength || key.Contains("{,", StringComparison.Ordinal) || key.Contains("-[", StringComparison.Ordinal))
+            Throw.NotSupported(_path, $"{_field}: the pattern {key}");
+        try
+        {
+            return new Regex($@"\A(.*\.)?({key})$", RegexOptions.CultureInvariant, s_patience);
+        }
+        catch (ArgumentException)
+        {
+            Throw.BadFile(_path, _field, key, "a regular expression");
+            throw;
+        }
+    }
+}

@@ -1,0 +1,89 @@
+using TinyLora.Adapters;
+using TinyLora.Kernels;
+using TinyLora.Numerics;
+using TinyLora.Weights;
+
+namespace TinyLora.Inference;
+
+/// <summary>y = W x + b, then + scale · B (A x) for each adapter of a row's segment; a worker computes its own rows of W.</summary>
+internal static unsafe class Product<TKernels>
+    where TKernels : struct, IModelKernels
+{
+    /// <summary>W x + b for this worker's rows of W and all rows of x.</summary>
+    public static void Multiply(StepContext context, in Linear w, in Input input, int count, float* y, nint yStride, int worker)
+    {
+        var (first, end) = context.Workers.Share(w.Rows, 8, worker);
+        if (first == end) return;
+        var quantized = w.Type.IsQuantized();
+        var x = quantized ? input.Quantized : (byte*)input.Floats;
+        if (count == 1) TKernels.MultiplyVector(w.Kernel, w.Weights, w.Columns, x, y, first, end);
+        else
+        {
+            var stride = quantized ? QuantizedRow.Bytes(w.Columns) : input.FloatStride * sizeof(float);
+            TKernels.MultiplyMatrix(w.Kernel, w.Weights, w.Columns, x, stride, count, y, yStride, first, end, context.Activations.Private[worker].Scratch);
+        }
+        if (w.Bias == null) return;
+        for (var t = 0; t < count; t++)
+            for (var r = first; r < end; r++) y[t * yStride + r] += w.Bias[r];
+    }
+
+    /// <summary>t = scale · A x of every active adapter at a place: this worker's ranks; ends at a barrier.</summary>
+    public static void LoraDown(StepContext context, int layer, LoraPlace place, in Input input, int worker)
+    {
+        var (step, a) = (context.Step, context.Activations);
+        for (var i = 0; i < step.SegmentCount; i++)
+        {
+            ref readonly var segment = ref step.Segment(i);
+            var x = (byte*)(input.Floats + segment.FirstRow * input.FloatStride);
+            var column = 0;
+            for (var j = 0; j < segment.Adapters.Count; j++)
+            {
+                ref readonly var site = ref segment.Adapters[j].Site(layer, place);
+                if (site.Rank == 0) continue;
+                var t = a.Lora + segment.FirstRow * (nint)a.LoraStride + column;
+                column += Activations.Stride(site.Rank);
+                var (first, end) = context.Workers.Share(site.Rank, 8, worker);
+                if (first == end) continue;
+                if (segment.RowCount == 1) TKernels.MultiplyVector(site.Kernel, site.A, site.Columns, x, t, first, end);
+                else TKernels.MultiplyMatrix(site.Kernel, site.A, site.Columns, x, input.FloatStride * sizeof(float), segment.RowCount, t, a.LoraStride, first, end, a.Private[worker].Scratch);
+                var scale = segment.Adapters.Scale(j);
+                Scale(site.First, scale, t, a.LoraStride, segment.RowCount, first, end);
+                Scale(site.Second, scale, t, a.LoraStride, segment.RowCount, first, end);
+                Scale(site.Third, scale, t, a.LoraStride, segment.RowCount, first, end);
+            }
+        }
+        context.Workers.Barrier();
+    }
+
+    /// <summary>y += B t for this worker's rows, <paramref name="index"/> 0, 1 or 2 for the place's first, second or third projection.</summary>
+    public static void LoraUp(StepContext context, int layer, LoraPlace place, int index, int rows, float* y, nint yStride, int worker)
+    {
+        var (step, a) = (context.Step, context.Activations);
+        var (first, end) = context.Workers.Share(rows, 8, worker);
+        if (first == end) return;
+        for (var i = 0; i < step.SegmentCount; i++)
+        {
+            ref readonly var segment = ref step.Segment(i);
+            var column = 0;
+            for (var j = 0; j < segment.Adapters.Count; j++)
+            {
+                ref readonly var site = ref segment.Adapters[j].Site(layer, place);
+                if (site.Rank == 0) continue;
+                var t = a.Lora + segment.FirstRow * (nint)a.LoraStride + column;
+                column += Activations.Stride(site.Rank);
+                ref readonly var projection = ref index == 0 ? ref site.First : ref index == 1 ? ref site.Second : ref site.Third;
+                if (projection.B == null) continue;
+                TKernels.LoraUp((int)projection.Type, projection.B, projection.Rank, t + projection.Offset, a.LoraStride, segment.RowCount,
+                    y + segment.FirstRow * yStride, yStride, first, end);
+            }
+        }
+    }
+
+    private static void Scale(in LoraProjection projection, float scale, float* t, nint stride, int count, int first, int end)
+    {
+        if (projection.B == null) return;
+        var factor = scale * projection.Scaling;
+        for (var row = 0; row < count; row++)
+            for (var j = Math.Max(first, projection.Offset); j < Math.Min(end, projection.Offset + projection.Rank); j++) t[row * stride + j] *= factor;
+    }
+}

@@ -1,0 +1,17 @@
+namespace TinyLora.Inference;
+
+/// <summary>How a session is created.</summary>
+public sealed record SessionOptions
+{
+    /// <summary>Tokens that the session can hold; 0: the model's context length, at most 4096.</summary>
+    public int ContextLength { get; init; }
+
+    /// <summary>Tokens that are computed together in a prefill, 1 to 128. It changes no bit.</summary>
+    public int ChunkLength { get; init; } = Activations.MaxRows;
+
+    /// <summary>
+    /// Keep keys and values that an earlier adapter set has made. Off, they are computed again after a change, so that what follows equals a fresh
+    /// session with the new set; on, a change costs nothing and the past stays as the earlier set saw it.
+    /// </summary>
+    public bool KeepCache { get; init; }
+}
