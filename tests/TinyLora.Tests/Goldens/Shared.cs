@@ -19,6 +19,9 @@ internal static class Shared
     /// <summary>Whether a fixture is there.</summary>
     public static bool Has(string relative) => System.IO.Path.Exists(FullPath(relative));
 
+    /// <summary>Full path of a fixture, or null: for the lists of cases, which may not skip.</summary>
+    public static string? TryPath(string relative) => Has(relative) ? FullPath(relative) : null;
+
     private static string FullPath(string relative) => System.IO.Path.GetFullPath(System.IO.Path.Combine(Repository, "..", "shared", relative));
 
     private static string FindRepository()
