@@ -101,6 +101,38 @@ public class AdapterLogitsTests
         foreach (var adapter in adapters.Values) adapter.Dispose();
     }
 
+    [SkippableFact]
+    public void Rows_of_a_mixed_batch_are_those_of_single_runs()
+    {
+        var folder = Shared.Path("golden/peft");
+        using var golden = SafetensorsFile.Open($"{folder}/batch/golden.safetensors");
+        using var model = Open("llama-plain")!;
+        var adapters = new[] { "a", "b", "c" }.ToDictionary(n => n, n => new LoraAdapter($"{folder}/several/{n}"));
+        string?[] active = ["a", null, "b", "c", "a", "b"];
+        var (ids, mask) = (Ids(golden, "plain_right_input_ids"), Ids(golden, "plain_right_attention_mask"));
+        var width = ids.Length / active.Length;
+        var prompts = active.Select((_, row) => ids[(row * width)..(row * width + mask.Skip(row * width).Take(width).Sum())]).ToArray();
+        var sessions = active.Select(name =>
+        {
+            var session = model.CreateSession();
+            if (name != null) session.Adapters.Add(adapters[name]);
+            return session;
+        }).ToArray();
+        var alone = sessions.Select((session, row) => Run(session, prompts[row])).ToArray();
+        for (var row = 0; row < active.Length; row++)
+        {
+            Assert.InRange(Distance(alone[row], Numbers(golden, $"plain_row{row}_logits")), 0, Bound);
+            sessions[row].Rewind(prompts[row].Length - 1);
+        }
+        using (var batch = new Batch(sessions))
+        {
+            batch.Decode(prompts.Select(p => p[^1]).ToArray());
+            for (var row = 0; row < active.Length; row++) Assert.Equal(alone[row][^model.Shape.VocabularySize..], batch.Logits(row).ToArray());
+        }
+        foreach (var session in sessions) session.Dispose();
+        foreach (var adapter in adapters.Values) adapter.Dispose();
+    }
+
     [SkippableTheory]
     [InlineData("stories260K", "models/stories260k/stories260K-f32.gguf", 10)]
     [InlineData("llama-64-F32", "golden/gguf/models/llama-64-F32.gguf", 5)]
