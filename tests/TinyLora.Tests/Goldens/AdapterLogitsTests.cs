@@ -163,6 +163,43 @@ public class AdapterLogitsTests
         Assert.Equal(expectedRuns, runs);
     }
 
+    [SkippableFact]
+    public void A_trained_adapter_on_a_quantised_model_adds_no_noise_of_its_own()
+    {
+        var folder = Shared.Path("golden/training/adapters/smollm2-wikisql-r8");
+        using var golden = SafetensorsFile.Open($"{folder}/goldens.safetensors");
+        using var json = JsonDocument.Parse(File.ReadAllBytes($"{folder}/goldens.json"));
+        using var model = Model.Open(Directory.EnumerateFiles(Shared.Path("models/smollm2"), "*.gguf").First());
+        using var adapter = new LoraAdapter(folder);
+        using var session = model.CreateSession();
+        var prompt = 0;
+        foreach (var item in json.RootElement.GetProperty("prompts").EnumerateArray())
+        {
+            var ids = item.GetProperty("ids").EnumerateArray().Select(e => e.GetInt32()).ToArray();
+            session.Rewind(0);
+            session.Adapters.Clear();
+            var plain = session.Prefill(ids).ToArray();
+            session.Adapters.Add(adapter);
+            session.Rewind(0);
+            var adapted = session.Prefill(ids).ToArray();
+            var (plainGolden, adaptedGolden) = (Numbers(golden, $"base.{prompt}"), Numbers(golden, $"adapter.{prompt}"));
+            var noise = RootMeanSquare(plain, plainGolden);
+            var effect = RootMeanSquare(adaptedGolden, plainGolden);
+            // The goldens' activations are float32, ours are rounded to 8 bits; that noise is the base's and scatters from prompt to prompt.
+            // An adapter left out or scaled by half would be off by half its effect at least.
+            Assert.InRange(RootMeanSquare(adapted, adaptedGolden), 0, Math.Min(2 * noise + 0.1f, effect / 3));
+            prompt++;
+        }
+        Assert.Equal(5, prompt);
+    }
+
+    private static float RootMeanSquare(float[] a, float[] b)
+    {
+        var sum = 0.0;
+        for (var i = 0; i < a.Length; i++) sum += ((double)a[i] - b[i]) * ((double)a[i] - b[i]);
+        return (float)Math.Sqrt(sum / a.Length);
+    }
+
     private static Model? Open(string name)
     {
         try
