@@ -66,6 +66,9 @@ public class IncrementalityTests
             var same = before.TryGetValue(file.HintName, out var text) && text == file.Source;
             Assert.Equal(same, output.Reason is IncrementalStepRunReason.Unchanged or IncrementalStepRunReason.Cached);
         });
+        string[] changed = [.. files.Where(output => output.Reason is IncrementalStepRunReason.Modified or IncrementalStepRunReason.New)
+            .Select(output => ((Specs.GeneratedFile)output.Value).HintName)];
+        Assert.Equal(["Game.Tiny.g.cs", "Game.Tiny.LoraUp32.g.cs"], changed);
     }
 
     [Fact]

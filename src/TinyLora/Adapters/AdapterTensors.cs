@@ -21,13 +21,28 @@ internal sealed class AdapterTensors : IDisposable
 
     public IReadOnlyDictionary<string, string> Metadata { get; }
 
-    /// <summary>Opens a file of tensors by what it holds.</summary>
+    /// <summary>Opens a safetensors file or one of torch's, by what it holds.</summary>
     /// <exception cref="InvalidDataException">It is damaged, or none of the formats that are read.</exception>
     public static AdapterTensors Open(string path)
     {
+        if (IsTorch(path))
+        {
+            var torch = TorchFile.Open(path);
+            return new AdapterTensors(path, torch, torch.Tensors, new Dictionary<string, string>());
+        }
         var file = SafetensorsFile.Open(path);
         return new AdapterTensors(path, file, file.Tensors, file.Metadata);
     }
 
     public void Dispose() => _file.Dispose();
+
+    private static bool IsTorch(string path)
+    {
+        if (!File.Exists(path)) return false;
+        using var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 0);
+        Span<byte> start = stackalloc byte[16];
+        var read = start[..stream.ReadAtLeast(start, start.Length, throwOnEndOfStream: false)];
+        // A safetensors file may begin with the same bytes, the length of its header; but then the header's brace follows.
+        return (read.Length <= 8 || read[8] != '{') && TorchFile.IsTorch(read);
+    }
 }

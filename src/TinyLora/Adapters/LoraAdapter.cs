@@ -25,7 +25,7 @@ public sealed class LoraAdapter : IDisposable
     private bool _disposed;
 
     /// <summary>
-    /// Reads an adapter: a PEFT or mlx-lm folder, a <c>.safetensors</c> file of one (its <c>adapter_config.json</c>, or a <c>.json</c> of its own name, beside it),
+    /// Reads an adapter: a PEFT or mlx-lm folder, a file of tensors from one (<c>.safetensors</c> or torch's <c>.bin</c>; its <c>adapter_config.json</c>, or a <c>.json</c> of its own name, beside it),
     /// or a GGUF adapter. What the file is, is said by its content and not by its name.
     /// </summary>
     /// <exception cref="FileNotFoundException">Nothing stands at the path.</exception>
@@ -115,6 +115,42 @@ public sealed class LoraAdapter : IDisposable
     public IReadOnlyDictionary<string, string> Metadata => _content.Metadata;
 
     internal AdapterContent Content => _content;
+
+    /// <summary>Saves it as a PEFT folder: the numbers as they are, the file's own scaling, not <see cref="Scale"/>.</summary>
+    /// <param name="folder">Made if it is not there; its <c>adapter_config.json</c> and <c>adapter_model.safetensors</c> are replaced.</param>
+    /// <param name="shape">The base model's; needed only for a GGUF adapter of the llama architecture, whose rows stand in another order.</param>
+    /// <exception cref="ArgumentNullException">The shape is needed and missing.</exception>
+    /// <exception cref="ObjectDisposedException">The adapter is disposed.</exception>
+    /// <exception cref="IOException">The files cannot be written.</exception>
+    public void SavePeft(string folder, ModelShape? shape = null)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(folder);
+        if (_content.RowOrder != RotaryLayout.Halves) ArgumentNullException.ThrowIfNull(shape);
+        lock (_lock)
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            PeftAdapterWriter.Write(_content, folder, shape?.HeadSize ?? 0);
+        }
+    }
+
+    /// <summary>
+    /// Saves it as a GGUF adapter, as llama.cpp reads it. The format has one alpha for all: where projections differ in it (or the scaling is
+    /// Alpha / √Rank and the ranks differ), B is multiplied by the difference and written in float32.
+    /// </summary>
+    /// <param name="path">The file; replaced if it is there.</param>
+    /// <param name="shape">The base model's.</param>
+    /// <exception cref="ObjectDisposedException">The adapter is disposed.</exception>
+    /// <exception cref="IOException">The file cannot be written.</exception>
+    public void SaveGguf(string path, ModelShape shape)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        ArgumentNullException.ThrowIfNull(shape);
+        lock (_lock)
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            GgufAdapterWriter.Write(_content, path, shape);
+        }
+    }
 
     /// <summary>Frees the adapter's memory.</summary>
     /// <exception cref="InvalidOperationException">It is on in a session or a model; remove it there first.</exception>

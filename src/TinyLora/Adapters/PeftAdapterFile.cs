@@ -43,14 +43,22 @@ internal static class PeftAdapterFile
     private static AdapterBuilder Collect(AdapterTensors file)
     {
         var builder = new AdapterBuilder(file.Path);
+        TensorEntry? copy = null;
         foreach (var tensor in file.Tensors)
         {
             var name = ModuleName.Parse(tensor.Name);
+            if (name.Part == "base_layer.weight")
+            {
+                // PEFT stores it beside LoRA on the embedding or the head, which says more about the file than the copy does.
+                copy ??= tensor;
+                continue;
+            }
             if (name.Part is not ("lora_A.weight" or "lora_B.weight" or "lora_embedding_A" or "lora_embedding_B")) RefusePart(file.Path, tensor, name.Part);
             if (!name.TryGetPlace(out var kind, out var layer)) Throw.BadFile(file.Path, tensor.Name, "a tensor that has no place in the model", "one of a layer's seven projections");
             if (name.Part is "lora_A.weight" or "lora_embedding_A") builder.AddA(kind, layer, name.Module, tensor);
             else builder.AddB(kind, layer, name.Module, tensor);
         }
+        if (copy != null) RefusePart(file.Path, copy, "base_layer.weight");
         return builder;
     }
 

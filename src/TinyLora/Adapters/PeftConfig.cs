@@ -144,7 +144,7 @@ internal sealed class PeftConfig
             if (value.ValueEquals("LORA")) return;
             if (value.ValueEquals("TINYLORA"))
                 Throw.BadFile(_path, "peft_type", "TINYLORA",
-                    "LORA: PEFT's TinyLoRA is another method (a few trained numbers steer frozen singular vectors of the base); it shares only its name with this runtime");
+                    "LORA: PEFT's TinyLoRA is another method (a few numbers steer the base's frozen singular vectors) and shares only its name with this runtime");
         }
         Throw.BadFile(_path, "peft_type", value.GetRawText(), "\"LORA\", the only method that is supported");
     }

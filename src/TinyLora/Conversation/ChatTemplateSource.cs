@@ -78,6 +78,9 @@ internal sealed record ChatTemplateSource
         var configuration = System.IO.Path.Combine(folder, "tokenizer_config.json");
         using var document = File.Exists(configuration) ? Json(configuration) : null;
         var root = document?.RootElement ?? default;
+        var map = System.IO.Path.Combine(folder, "special_tokens_map.json");
+        using var mapDocument = File.Exists(map) ? Json(map) : null;
+        var mapRoot = mapDocument?.RootElement ?? default;
         // The newer files win, as in Transformers.
         var template = FromFile(folder, "chat_template.jinja", json: false)
             ?? FromFile(folder, "chat_template.json", json: true)
@@ -88,8 +91,8 @@ internal sealed record ChatTemplateSource
             Path = found.Path,
             Place = found.Place,
             Template = found.Text,
-            BeginOfText = TokenText(root, "bos_token"),
-            EndOfText = TokenText(root, "eos_token"),
+            BeginOfText = TokenText(root, "bos_token") ?? TokenText(mapRoot, "bos_token") ?? "",
+            EndOfText = TokenText(root, "eos_token") ?? TokenText(mapRoot, "eos_token") ?? "",
         };
     }
 
@@ -115,13 +118,13 @@ internal sealed record ChatTemplateSource
         return null;
     }
 
-    /// <summary>A token's text, given as such or as the content of an object.</summary>
-    private static string TokenText(JsonElement root, string name)
+    /// <summary>A token's text, given as such or as the content of an object; empty where the file says that there is none, null where it is silent.</summary>
+    private static string? TokenText(JsonElement root, string name)
     {
-        if (root.ValueKind != JsonValueKind.Object || !root.TryGetProperty(name, out var token)) return "";
+        if (root.ValueKind != JsonValueKind.Object || !root.TryGetProperty(name, out var token)) return null;
         return token.ValueKind switch
         {
-            JsonValueKind.String => token.GetString() ?? "",
+            JsonValueKind.String => token.GetString(),
             JsonValueKind.Object => Property(token, "content") ?? "",
             _ => "",
         };

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using System.Text;
 
 namespace TinyLora.Conversation;
@@ -12,7 +13,7 @@ internal sealed class PromptText
     public ReadOnlySpan<byte> Utf8 => _bytes.AsSpan(0, _length);
 
     /// <summary>Byte ranges of the template's own text, in order, none touching the next.</summary>
-    public IReadOnlyList<(int Start, int End)> TemplateRanges => _templateRanges;
+    public ReadOnlySpan<(int Start, int End)> TemplateRanges => CollectionsMarshal.AsSpan(_templateRanges);
 
     public void Clear()
     {

@@ -191,6 +191,24 @@ internal ref struct TemplateExpressionParser
         return [.. arguments];
     }
 
+    private TemplateExpression Closed(TemplateExpression inner)
+    {
+        Expect(")");
+        return inner;
+    }
+
+    private TemplateExpression.Items ParseItems(string close, TemplateExpression? first)
+    {
+        var items = new List<TemplateExpression>();
+        if (first is not null) items.Add(first);
+        while (!Take(close))
+        {
+            items.Add(ParseChoice());
+            if (!IsAt(close)) Expect(",");
+        }
+        return new TemplateExpression.Items([.. items]);
+    }
+
     private TemplateExpression ParsePrimary()
     {
         var token = Current;
@@ -213,8 +231,9 @@ internal ref struct TemplateExpressionParser
                 };
             case TemplateTokenKind.Operator when token.Text == "(":
                 var inner = ParseChoice();
-                Expect(")");
-                return inner;
+                return Take(",") ? ParseItems(")", inner) : Closed(inner);
+            case TemplateTokenKind.Operator when token.Text == "[":
+                return ParseItems("]", null);
             default:
                 throw new TemplateNotSupportedException(token.Kind == TemplateTokenKind.End ? "an expression that does not end" : $"'{token.Text}'");
         }

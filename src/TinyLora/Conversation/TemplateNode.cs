@@ -27,6 +27,8 @@ internal abstract record TemplateExpression
 {
     public sealed record Constant(object? Value) : TemplateExpression;
 
+    public sealed record Items(TemplateExpression[] Values) : TemplateExpression;
+
     public sealed record Variable(string Name) : TemplateExpression;
 
     public sealed record Attribute(TemplateExpression Of, TemplateExpression Key) : TemplateExpression;

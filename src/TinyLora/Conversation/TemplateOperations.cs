@@ -132,6 +132,11 @@ internal static class TemplateOperations
 
     public static object? Method(object? of, string name, object?[] arguments)
     {
+        if (of is ChatMessage && name == "get" && arguments.Length is 1 or 2)
+        {
+            var value = Attribute(of, arguments[0]);
+            return value is not Undefined ? value : arguments.Length == 2 ? arguments[1] : null;
+        }
         if (of is not TemplateText text) throw new TemplateNotSupportedException($"method '{name}'");
         var texts = Array.ConvertAll(arguments, argument => argument as TemplateText ?? throw new TemplateNotSupportedException($"method '{name}' with these arguments"));
         return (name, texts.Length) switch

@@ -110,6 +110,7 @@ internal sealed class TemplateRun
         switch (expression)
         {
             case TemplateExpression.Constant constant: return constant.Value;
+            case TemplateExpression.Items items: return new List<object?>(EvaluateAll(items.Values));
             case TemplateExpression.Variable variable: return Find(variable.Name);
             case TemplateExpression.Attribute attribute: return TemplateOperations.Attribute(Evaluate(attribute.Of), Evaluate(attribute.Key));
             case TemplateExpression.Not not: return !TemplateOperations.IsTrue(Evaluate(not.Of));

@@ -18,6 +18,7 @@ public abstract class Model : IDisposable
     private readonly Workers _workers;
     private readonly StepContext _context;
     private readonly Lock _turn = new();
+    private readonly List<LoraAdapter> _known = [];
     private Tokenizer? _tokenizer;
     private bool _disposed;
 
@@ -124,7 +125,7 @@ public abstract class Model : IDisposable
             if (_disposed) return;
             _disposed = true;
             DefaultAdapters.Clear();
-            LoraAdapter.Release(this);
+            foreach (var adapter in _known) adapter.Release(this);
             _workers.Dispose();
             _context.Step.Dispose();
             _activations.Dispose();
@@ -170,7 +171,13 @@ public abstract class Model : IDisposable
         lock (_turn) _activations.ReserveRanks(ranks);
     }
 
-    internal BoundAdapter Bind(LoraAdapter adapter) => adapter.BindTo(this, Weights, Kernel);
+    internal BoundAdapter Bind(LoraAdapter adapter)
+    {
+        var bound = adapter.BindTo(this, Weights, Kernel);
+        lock (AdapterGate)
+            if (!_known.Contains(adapter)) _known.Add(adapter);
+        return bound;
+    }
 
     // The twin knows no numbers but those of the types.
     private int Kernel(ElementType type, int rows, int columns) => InstructionSet == InstructionSet.Scalar ? ~(int)type : FindKernel(type, rows, columns);

@@ -35,12 +35,12 @@ internal sealed class AddedTokens
     /// <summary>The first token from <paramref name="start"/> on.</summary>
     /// <param name="text">The whole text.</param>
     /// <param name="start">Where to begin.</param>
-    /// <param name="special">Whether control tokens are recognised too.</param>
+    /// <param name="specialRanges">Byte ranges in which control tokens are recognised too: in order, none touching the next.</param>
     /// <param name="prefixed">Whether the text from <paramref name="start"/> on has a space put before it.</param>
     /// <param name="match">Where it is.</param>
-    public bool TryFind(ReadOnlySpan<byte> text, int start, bool special, bool prefixed, out AddedTokenMatch match)
+    public bool TryFind(ReadOnlySpan<byte> text, int start, ReadOnlySpan<(int Start, int End)> specialRanges, bool prefixed, out AddedTokenMatch match)
     {
-        var firstBytes = special ? _firstBytes : _firstBytesAlways;
+        var firstBytes = specialRanges.IsEmpty ? _firstBytesAlways : _firstBytes;
         for (var at = start; at < text.Length; at++)
         {
             var skipped = text[at..].IndexOfAny(firstBytes);
@@ -50,11 +50,24 @@ internal sealed class AddedTokens
             {
                 if (length > text.Length - at) continue;
                 var token = _vocabulary.FindAdded(text.Slice(at, length));
-                if (token < 0 || !(special || IsAlways(token))) continue;
+                if (token < 0 || !(IsAlways(token) || Holds(specialRanges, at, at + length))) continue;
                 if (TryMatch(text, start, at, at + length, token, prefixed, out match)) return true;
             }
         }
         match = default;
+        return false;
+    }
+
+    private static bool Holds(ReadOnlySpan<(int Start, int End)> ranges, int start, int end)
+    {
+        int low = 0, high = ranges.Length - 1;
+        while (low <= high)
+        {
+            var middle = (low + high) / 2;
+            if (ranges[middle].End < end) low = middle + 1;
+            else if (ranges[middle].Start > start) high = middle - 1;
+            else return true;
+        }
         return false;
     }
 
@@ -76,7 +89,8 @@ internal sealed class AddedTokens
         }
         if ((attributes & TokenAttributes.LeftStrip) != 0)
         {
-            while (from > start && Rune.DecodeLastFromUtf8(text[start..from], out var rune, out var length) == OperationStatus.Done && Rune.IsWhiteSpace(rune)) from -= length;
+            while (Rune.DecodeLastFromUtf8(text[start..from], out var rune, out var length) == OperationStatus.Done && Rune.IsWhiteSpace(rune))
+                from -= length;
         }
         if ((attributes & TokenAttributes.RightStrip) != 0)
         {

@@ -3,8 +3,8 @@ using System.Text;
 namespace TinyLora.Tokenization;
 
 /// <summary>
-/// The letters in which byte-level vocabularies write bytes (GPT-2, Radford et al. 2019): printable Latin-1 stands for itself, every other byte
-/// for a letter from U+0100 on, in order.
+/// The letters in which byte-level vocabularies write bytes (GPT-2, Radford et al. 2019): printable Latin-1 stands for itself, every other
+/// byte for a letter from U+0100 on, in order.
 /// </summary>
 internal static class ByteAlphabet
 {

@@ -3,8 +3,8 @@ using TinyLora.Numerics;
 namespace TinyLora.Tokenization;
 
 /// <summary>
-/// Byte pair encoding (Sennrich et al. 2016): of all neighbouring symbols that may merge, the pair of the lowest rank is merged first, of equal
-/// ranks the leftmost, until none may.
+/// Byte pair encoding (Sennrich et al. 2016): of all neighbouring symbols that may merge, the pair of the lowest rank is merged first, of
+/// equal ranks the leftmost, until none may.
 /// </summary>
 internal sealed class BytePairMerges(int capacity)
 {

@@ -18,7 +18,7 @@ internal static class CharacterClasses
 {
     private static readonly CharacterClass[] s_ascii = Create();
 
-    /// <summary>Class and length in bytes of the character at the start of a text that is not empty. An invalid byte is a character of class Other.</summary>
+    /// <summary>Class and length in bytes of the first character of a text that is not empty; an invalid byte is one of class Other.</summary>
     public static CharacterClass Next(ReadOnlySpan<byte> text, out int length)
     {
         var first = text[0];

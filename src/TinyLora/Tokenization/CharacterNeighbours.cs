@@ -1,8 +1,8 @@
 namespace TinyLora.Tokenization;
 
 /// <summary>
-/// Which two characters stand side by side inside some token. Where a text has two that do not, no merge can reach across, so the parts can be
-/// encoded by themselves: the result is the same, and a text of any length needs little memory.
+/// Which two characters stand side by side inside some token. Where a text has two that do not, no merge can reach across, so the parts can
+/// be encoded by themselves: the result is the same, and a text of any length needs little memory.
 /// </summary>
 internal sealed class CharacterNeighbours
 {

@@ -1,6 +1,6 @@
 namespace TinyLora.Tokenization;
 
-/// <summary>Which tokens end an answer: those that the files name, and those that are known to end a turn in some model's template.</summary>
+/// <summary>Which tokens end an answer: those that the files name, and those that are known to end a turn in a model's template.</summary>
 internal static class EndOfGeneration
 {
     public static bool[] Of(Vocabulary vocabulary, List<int> named)

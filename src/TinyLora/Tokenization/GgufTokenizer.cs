@@ -1,4 +1,4 @@
-using System.Globalization;
+using System.Runtime.InteropServices;
 using TinyLora.Errors;
 using TinyLora.Files;
 
@@ -7,6 +7,8 @@ namespace TinyLora.Tokenization;
 /// <summary>Reads the tokenizer from a GGUF file's metadata, with the defaults of llama.cpp where a key is missing.</summary>
 internal sealed class GgufTokenizer
 {
+    private const string ModelKey = "tokenizer.ggml.model";
+    private const string PreKey = "tokenizer.ggml.pre";
     private const string TokensKey = "tokenizer.ggml.tokens";
     private const string TypesKey = "tokenizer.ggml.token_type";
     private const string ScoresKey = "tokenizer.ggml.scores";
@@ -34,12 +36,12 @@ internal sealed class GgufTokenizer
     /// <inheritdoc cref="Read(string)"/>
     public static TokenizerParts Read(GgufFile file)
     {
-        if (!file.TryGetString("tokenizer.ggml.model", out var model)) throw Throw.BadFileException(file.Path, "tokenizer.ggml.model", "none", "llama or gpt2");
+        if (!file.TryGetString(ModelKey, out var model)) throw Throw.BadFileException(file.Path, ModelKey, "none", "llama or gpt2");
         return model switch
         {
             "llama" => new GgufTokenizer(file).ReadSentencePiece(),
             "gpt2" => new GgufTokenizer(file).ReadByteLevel(),
-            _ => throw Throw.BadFileException(file.Path, "tokenizer.ggml.model", model, "llama or gpt2; others are not supported"),
+            _ => throw Throw.BadFileException(file.Path, ModelKey, model, "llama or gpt2; others are not supported"),
         };
     }
 
@@ -58,15 +60,16 @@ internal sealed class GgufTokenizer
         var neighbours = new CharacterNeighbours();
         var vocabulary = _builder.BuildSentencePiece(bytes, neighbours);
         vocabulary.Unknown = _unknown;
-        var encoder = new SentencePieceEncoder(vocabulary, SentencePieceMerges.Create(vocabulary, scores), neighbours, bytes, fuseUnknown: true);
+        var merges = SentencePieceMerges.Create(vocabulary, scores);
+        var encoder = new SentencePieceEncoder(vocabulary, merges, neighbours, bytes, fuseUnknown: true);
         var prefix = Flag("tokenizer.ggml.add_space_prefix", true) ? SpacePrefix.Each : SpacePrefix.None;
         return Finish(vocabulary, encoder, "SentencePiece BPE", prefix, addsBegin: true);
     }
 
     private TokenizerParts ReadByteLevel()
     {
-        if (!_file.TryGetString("tokenizer.ggml.pre", out var name)) throw Bad("tokenizer.ggml.pre", "none", "gpt-2, llama-bpe, qwen2 or smollm");
-        var preTokenizer = PreTokenizer.ByName(name) ?? throw Bad("tokenizer.ggml.pre", name, "gpt-2, llama-bpe, qwen2 or smollm; others are not supported");
+        if (!_file.TryGetString(PreKey, out var name)) throw Bad(PreKey, "none", "gpt-2, llama-bpe, qwen2 or smollm");
+        var preTokenizer = PreTokenizer.ByName(name) ?? throw Bad(PreKey, name, "gpt-2, llama-bpe, qwen2 or smollm; others are not supported");
         AddTokens(bytesByText: false);
         ReadIds(begin: -1, end: -1, unknown: -1);
         var vocabulary = _builder.BuildByteLevel();
@@ -100,7 +103,8 @@ internal sealed class GgufTokenizer
         var hasTypes = _file.TryGetArray(TypesKey, out var array);
         if (hasTypes)
         {
-            types = array.As<int>();
+            // The specification says int32; the values are the same in a file that says uint32.
+            types = array.ElementType == GgufValueType.UInt32 ? MemoryMarshal.Cast<uint, int>(array.As<uint>()) : array.As<int>();
             if (types.Length != tokens.Count) throw Bad(TypesKey, $"{types.Length} types", $"{tokens.Count}, one for each token");
         }
         var id = 0;
@@ -114,11 +118,12 @@ internal sealed class GgufTokenizer
             _builder.Add(id++, text, attributes);
         }
         if (id == 0) throw Bad(TokensKey, "no tokens", "at least one");
-        if (_file.TryGetString("general.architecture", out var architecture) && _file.TryGetInteger($"{architecture}.vocab_size", out var size) && size != id)
-            throw Bad($"{architecture}.vocab_size", size.ToString(CultureInfo.InvariantCulture), $"{id}, the number of tokens");
+        if (!_file.TryGetString("general.architecture", out var architecture)) return;
+        var sizeKey = $"{architecture}.vocab_size";
+        if (_file.TryGetInteger(sizeKey, out var size) && size != id) throw Bad(sizeKey, $"{size}", $"{id}, the number of tokens");
     }
 
-    /// <summary>GGUF cannot say that a token takes the white space behind it, so llama.cpp knows by the model's name that Phi-3's do, all but three.</summary>
+    /// <summary>GGUF cannot say that a token takes the white space behind it; llama.cpp knows by the name that Phi-3's do, but for three.</summary>
     private bool IsPhi3() =>
         _file.TryGetString("general.name", out var name) &&
         (name.Contains("phi-3", StringComparison.OrdinalIgnoreCase) || name.Contains("phi3", StringComparison.OrdinalIgnoreCase));
@@ -151,7 +156,7 @@ internal sealed class GgufTokenizer
     private int Id(string key, int missing)
     {
         if (!_file.TryGetInteger(key, out var id)) return missing < _builder.Count ? missing : -1;
-        if (id < 0 || id >= _builder.Count) throw Bad(key, id.ToString(CultureInfo.InvariantCulture), $"a token from 0 to {_builder.Count - 1}");
+        if (id < 0 || id >= _builder.Count) throw Bad(key, $"{id}", $"a token from 0 to {_builder.Count - 1}");
         return (int)id;
     }
 

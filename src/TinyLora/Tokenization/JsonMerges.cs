@@ -10,7 +10,8 @@ internal static class JsonMerges
     public static BytePairMerges Read(Vocabulary vocabulary, ReadOnlySpan<byte> json, bool isByteLevel)
     {
         var reader = new Utf8JsonReader(json);
-        if (!reader.Read() || reader.TokenType != JsonTokenType.StartArray) throw Throw.BadFileException(vocabulary.Path, "tokenizer", $"no model.merges", $"an array");
+        if (!reader.Read() || reader.TokenType != JsonTokenType.StartArray)
+            throw Throw.BadFileException(vocabulary.Path, "tokenizer", "no model.merges", "an array");
         // A merge takes about 12 bytes of file; the table grows if that was too few.
         var list = new MergeList(vocabulary, isByteLevel, capacity: json.Length / 12);
         byte[] buffer = new byte[256], other = new byte[256];
@@ -21,7 +22,8 @@ internal static class JsonMerges
                 list.Add(JsonSections.Text(ref reader, ref buffer));
                 continue;
             }
-            if (reader.TokenType != JsonTokenType.StartArray || !reader.Read() || reader.TokenType != JsonTokenType.String) throw list.Bad("no pair");
+            if (reader.TokenType != JsonTokenType.StartArray) throw list.Bad("no pair");
+            if (!reader.Read() || reader.TokenType != JsonTokenType.String) throw list.Bad("no pair");
             var left = JsonSections.Text(ref reader, ref buffer);
             if (!reader.Read() || reader.TokenType != JsonTokenType.String) throw list.Bad("no pair");
             var right = JsonSections.Text(ref reader, ref other);

@@ -25,35 +25,28 @@ internal sealed class JsonPipeline
     {
         var pipeline = new JsonPipeline(path);
         var replacesSpaces = false;
-        foreach (var step in Steps(normalizer, "normalizers")) replacesSpaces |= pipeline.Normalize(step);
-        var cuts = pipeline.Cut([.. Steps(preTokenizer, "pretokenizers")]);
+        foreach (var step in normalizer.Steps("normalizers")) replacesSpaces |= pipeline.Normalize(step);
+        var cuts = pipeline.Cut(preTokenizer.Steps("pretokenizers"));
         if (!cuts && !replacesSpaces) throw pipeline.Bad("no pre_tokenizer", "one, or a normalizer that writes spaces as ▁");
-        if (pipeline.PreTokenizer is not null && replacesSpaces) throw pipeline.Bad("a normalizer that writes spaces as ▁ with byte-level BPE", "one of them");
-        if (pipeline.PreTokenizer is null && pipeline.Composes) throw pipeline.Bad("normalizer NFC with SentencePiece", "NFC with byte-level BPE only; it is not supported");
+        if (pipeline.PreTokenizer is null && pipeline.Composes) throw pipeline.Bad("normalizer NFC", "it with byte-level BPE only");
+        if (pipeline.PreTokenizer is not null && (replacesSpaces || pipeline.PrefixIsNormalizer))
+            throw pipeline.Bad("a normalizer that writes ▁", "none with byte-level BPE");
         return pipeline;
-    }
-
-    private static List<JsonElement> Steps(JsonElement element, string list)
-    {
-        if (element.ValueKind != JsonValueKind.Object) return [];
-        return Text(element, "type") == "Sequence" && element.TryGetProperty(list, out var steps) && steps.ValueKind == JsonValueKind.Array
-            ? [.. steps.EnumerateArray()]
-            : [element];
     }
 
     /// <summary>Notes a normalizer; true if it writes spaces as ▁.</summary>
     private bool Normalize(JsonElement step)
     {
-        switch (Text(step, "type"))
+        switch (step.Text("type"))
         {
             case "NFC":
                 Composes = true;
                 return false;
-            case "Prepend" when Text(step, "prepend") == "▁":
+            case "Prepend" when step.Text("prepend") == "▁":
                 Prefix = SpacePrefix.Each;
                 PrefixIsNormalizer = true;
                 return false;
-            case "Replace" when Text(step, "content") == "▁" && step.TryGetProperty("pattern"u8, out var pattern) && Text(pattern, "String") == " ":
+            case "Replace" when step.Text("content") == "▁" && step.Has("pattern", out var pattern) && pattern.Text("String") == " ":
                 return true;
             default:
                 throw Bad($"normalizer {step.GetRawText()}", "NFC, or Prepend ▁ and Replace ' ' by ▁; others are not supported");
@@ -64,46 +57,44 @@ internal sealed class JsonPipeline
     private bool Cut(List<JsonElement> steps)
     {
         if (steps.Count == 0) return false;
-        var first = steps[0];
-        switch (Text(first, "type"))
+        var type = steps[0].Text("type");
+        if (steps.Count == 1 && IsByteLevel(steps[0], usesPattern: true)) PreTokenizer = PreTokenizer.Gpt2;
+        else if (steps.Count == 1 && type == "Metaspace" && steps[0].Text("replacement") == "▁" && steps[0].IsFalse("split"))
         {
-            case "ByteLevel" when steps.Count == 1 && IsByteLevel(first, usesPattern: true):
-                PreTokenizer = PreTokenizer.Gpt2;
-                return true;
-            case "Digits" when steps.Count == 2 && IsTrue(first, "individual_digits") && IsByteLevel(steps[1], usesPattern: true):
-                PreTokenizer = PreTokenizer.SmolLm;
-                return true;
-            case "Split" when steps.Count == 2 && IsByteLevel(steps[1], usesPattern: false) && Text(first, "behavior") == "Isolated" && !IsTrue(first, "invert") &&
-                first.TryGetProperty("pattern"u8, out var pattern) && Text(pattern, "Regex") is { } regex:
-                PreTokenizer = PreTokenizer.ByPattern(regex) ?? throw Bad($"pre_tokenizer pattern {regex}", "that of gpt-2, llama-bpe or qwen2; others are not supported");
-                return true;
-            case "Metaspace" when steps.Count == 1 && Text(first, "replacement") == "▁" && first.TryGetProperty("split"u8, out var split) && split.ValueKind == JsonValueKind.False:
-                return Cut(Text(first, "prepend_scheme"));
-            default:
-                throw Bad($"pre_tokenizer {string.Join(", ", steps.Select(step => step.GetRawText()))}",
-                    "ByteLevel, Digits and ByteLevel, Split and ByteLevel, or Metaspace without split; others are not supported");
+            PutSpaces(steps[0]);
         }
+        else if (steps.Count == 2 && type == "Digits" && steps[0].IsTrue("individual_digits") && IsByteLevel(steps[1], usesPattern: true))
+        {
+            PreTokenizer = PreTokenizer.SmolLm;
+        }
+        else if (steps.Count == 2 && type == "Split" && steps[0].Text("behavior") == "Isolated" && !steps[0].IsTrue("invert") &&
+            steps[0].Has("pattern", out var pattern) && pattern.Text("Regex") is { } regex && IsByteLevel(steps[1], usesPattern: false))
+        {
+            PreTokenizer = PreTokenizer.ByPattern(regex) ??
+                throw Bad($"pre_tokenizer pattern {regex}", "that of gpt-2, llama-bpe or qwen2; others are not supported");
+        }
+        else
+        {
+            throw Bad($"pre_tokenizer {string.Join(", ", steps.Select(step => step.GetRawText()))}",
+                "ByteLevel, Digits and ByteLevel, Split and ByteLevel, or Metaspace without split; others are not supported");
+        }
+        return true;
     }
 
-    private bool Cut(string? scheme)
+    private void PutSpaces(JsonElement step)
     {
-        Prefix = scheme switch
+        if (PrefixIsNormalizer) throw Bad("normalizer Prepend and pre_tokenizer Metaspace", "one of them");
+        Prefix = step.Text("prepend_scheme") switch
         {
             "never" => SpacePrefix.None,
             "first" => SpacePrefix.First,
             "always" => SpacePrefix.EachBare,
-            _ => throw Bad($"prepend_scheme {scheme}", "always, first or never; others are not supported"),
+            var scheme => throw Bad($"prepend_scheme {scheme}", "always, first or never; others are not supported"),
         };
-        return true;
     }
 
     private static bool IsByteLevel(JsonElement step, bool usesPattern) =>
-        Text(step, "type") == "ByteLevel" && !IsTrue(step, "add_prefix_space") && (IsTrue(step, "use_regex") || !step.TryGetProperty("use_regex"u8, out _)) == usesPattern;
-
-    private static bool IsTrue(JsonElement step, string name) => step.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.True;
-
-    private static string? Text(JsonElement step, string name) =>
-        step.ValueKind == JsonValueKind.Object && step.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
+        step.Text("type") == "ByteLevel" && !step.IsTrue("add_prefix_space") && !step.IsFalse("use_regex") == usesPattern;
 
     private InvalidDataException Bad(string found, string expected) => Throw.BadFileException(_path, "tokenizer", found, expected);
 }

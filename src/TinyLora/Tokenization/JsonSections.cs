@@ -3,7 +3,7 @@ using TinyLora.Errors;
 
 namespace TinyLora.Tokenization;
 
-/// <summary>The members of a JSON object as they lie in the file, so that each is read when its turn comes and big ones need no tree.</summary>
+/// <summary>The members of a JSON object as they lie in the file: each is read when its turn comes, and big ones need no tree.</summary>
 internal sealed class JsonSections
 {
     private static readonly byte[] s_null = "null"u8.ToArray();

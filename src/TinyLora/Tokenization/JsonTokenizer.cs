@@ -34,7 +34,7 @@ internal sealed class JsonTokenizer
         using var postProcessor = _file.Document("post_processor");
         CheckModel();
         var pipeline = JsonPipeline.Read(_path, normalizer.RootElement, preTokenizer.RootElement);
-        var added = JsonAddedTokens.Read(_path, _file.Memory("added_tokens"), pipeline.Prefix != SpacePrefix.None && pipeline.PrefixIsNormalizer);
+        var added = JsonAddedTokens.Read(_path, _file.Memory("added_tokens"), pipeline.PrefixIsNormalizer);
         var builder = new VocabularyBuilder(_path);
         var bytes = new int[256];
         var neighbours = new CharacterNeighbours();
@@ -68,13 +68,14 @@ internal sealed class JsonTokenizer
             if (_model.Text(name) is { Length: > 0 } value) throw Bad($"model.{name} '{value}'", "none; it is not supported");
         }
         using var dropout = _model.Document("dropout");
-        if (dropout.RootElement.ValueKind == JsonValueKind.Number && dropout.RootElement.GetDouble() != 0) throw Bad("model.dropout", "none; it is not supported");
+        if (dropout.RootElement.ValueKind == JsonValueKind.Number && dropout.RootElement.GetDouble() != 0)
+            throw Bad("model.dropout", "none; it is not supported");
     }
 
     private void AddTokens(VocabularyBuilder builder, Dictionary<int, JsonAddedToken> added, bool hasBytes)
     {
         var reader = new Utf8JsonReader(_model["vocab"]);
-        if (!reader.Read() || reader.TokenType != JsonTokenType.StartObject) throw Bad("model.vocab that is no object", "tokens and their ids");
+        if (!reader.Read() || reader.TokenType != JsonTokenType.StartObject) throw Bad("model.vocab that is no object", "ids of tokens");
         var buffer = new byte[256];
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
@@ -84,7 +85,8 @@ internal sealed class JsonTokenizer
             var attributes = hasBytes && VocabularyBuilder.TryParseByte(text, out _) ? TokenAttributes.Byte : TokenAttributes.Normal;
             if (added.Remove(id, out var special))
             {
-                if (!text.SequenceEqual(special.Text)) throw Bad($"added token {id} '{Encoding.UTF8.GetString(special.Text)}'", $"the text of token {id} in model.vocab");
+                if (!text.SequenceEqual(special.Text))
+                    throw Bad($"added token {id} '{Encoding.UTF8.GetString(special.Text)}'", $"the text of token {id} in model.vocab");
                 attributes = special.Attributes;
             }
             builder.Add(id, text, attributes);

@@ -15,14 +15,14 @@ internal sealed class MergeList(Vocabulary vocabulary, bool isByteLevel, int cap
     public void Add(ReadOnlySpan<byte> pair)
     {
         var space = pair.IndexOf((byte)' ');
-        if (space < 0) throw Bad($"'{Encoding.UTF8.GetString(pair)}' without a space");
+        if (space < 0) throw Bad($"{Show(pair)} without a space");
         Add(pair[..space], pair[(space + 1)..]);
     }
 
     /// <exception cref="InvalidDataException">A side is empty, or they or what they give together is no token.</exception>
     public void Add(ReadOnlySpan<byte> left, ReadOnlySpan<byte> right)
     {
-        if (left.IsEmpty || right.IsEmpty) throw Bad($"'{Encoding.UTF8.GetString(left)}' and '{Encoding.UTF8.GetString(right)}', one of them empty");
+        if (left.IsEmpty || right.IsEmpty) throw Bad($"{Show(left)} and {Show(right)}, one of them empty");
         if (_bytes.Length < left.Length + right.Length) _bytes = new byte[left.Length + right.Length];
         var leftLength = Decode(left, _bytes);
         var length = leftLength + Decode(right, _bytes.AsSpan(leftLength));
@@ -42,10 +42,10 @@ internal sealed class MergeList(Vocabulary vocabulary, bool isByteLevel, int cap
     private int Decode(ReadOnlySpan<byte> text, Span<byte> bytes)
     {
         if (!isByteLevel) return VocabularyBuilder.ReplaceSpaces(text, bytes);
-        return ByteAlphabet.TryDecode(text, bytes, out var length) ? length : throw Bad($"'{Encoding.UTF8.GetString(text)}', not in the letters of bytes");
+        return ByteAlphabet.TryDecode(text, bytes, out var length) ? length : throw Bad($"{Show(text)}, not in the letters of bytes");
     }
 
-    /// <summary>A merge with a control token is left out: plain text shall never give one. Any other without a token is a mistake of the file.</summary>
+    /// <summary>A merge with a control token is left out, as plain text shall never give one. Any other needs its tokens.</summary>
     private void Check(ReadOnlySpan<byte> left, ReadOnlySpan<byte> right, int first, int second, int merged)
     {
         byte[] both = [.. left, .. right];
@@ -54,6 +54,8 @@ internal sealed class MergeList(Vocabulary vocabulary, bool isByteLevel, int cap
         {
             return;
         }
-        throw Bad($"'{Encoding.UTF8.GetString(left)}' and '{Encoding.UTF8.GetString(right)}', of which one or both together are no token");
+        throw Bad($"{Show(left)} and {Show(right)}, of which one or both together are no token");
     }
+
+    private static string Show(ReadOnlySpan<byte> text) => $"'{Encoding.UTF8.GetString(text)}'";
 }

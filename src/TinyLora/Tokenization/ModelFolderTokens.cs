@@ -15,7 +15,8 @@ internal static class ModelFolderTokens
             var begin = Token(root, "bos_token");
             if (begin >= 0 && parts.BeginOfText < 0) parts.BeginOfText = begin;
             // It overrules the post-processor, as LlamaTokenizerFast makes a new one from it.
-            if (root.TryGetProperty("add_bos_token"u8, out var adds) && adds.ValueKind is JsonValueKind.True or JsonValueKind.False) parts.AddsBeginOfText = adds.GetBoolean();
+            if (root.IsTrue("add_bos_token")) parts.AddsBeginOfText = true;
+            if (root.IsFalse("add_bos_token")) parts.AddsBeginOfText = false;
             var end = Token(root, "eos_token");
             if (end >= 0) parts.EndOfGeneration.Add(end);
         });
@@ -53,7 +54,7 @@ internal static class ModelFolderTokens
             void Add(JsonElement item)
             {
                 if (item.ValueKind != JsonValueKind.Number || !item.TryGetInt32(out var id) || (uint)id >= (uint)parts.Vocabulary.Count)
-                    throw Throw.BadFileException(file, "tokenizer", $"{name} {item.GetRawText()}", $"tokens from 0 to {parts.Vocabulary.Count - 1}");
+                    throw Throw.BadFileException(file, "tokenizer", $"{name} {item.GetRawText()}", $"a token below {parts.Vocabulary.Count}");
                 ids.Add(id);
             }
         }
@@ -65,12 +66,13 @@ internal static class ModelFolderTokens
         try
         {
             using var document = JsonDocument.Parse(File.ReadAllBytes(file));
-            if (document.RootElement.ValueKind != JsonValueKind.Object) throw Throw.BadFileException(file, "tokenizer", $"JSON that is no object", $"one");
+            if (document.RootElement.ValueKind != JsonValueKind.Object)
+                throw Throw.BadFileException(file, "file", "JSON that is no object", "one");
             use(document.RootElement);
         }
         catch (JsonException e)
         {
-            throw Throw.BadFileException(file, "tokenizer", $"bad JSON at line {e.LineNumber + 1}, byte {e.BytePositionInLine + 1}", $"an object");
+            throw Throw.BadFileException(file, $"line {e.LineNumber + 1}", $"bad JSON at byte {e.BytePositionInLine + 1}", "an object");
         }
     }
 }

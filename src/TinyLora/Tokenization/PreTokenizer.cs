@@ -1,8 +1,8 @@
 namespace TinyLora.Tokenization;
 
 /// <summary>
-/// Cuts a text into the pieces within which byte-level tokens are merged. State machines for what the tokenizers' files write as regular expressions
-/// (the flavour in which alternatives are tried in order, each as long as it can be):
+/// Cuts a text into the pieces within which byte-level tokens are merged. State machines for what the tokenizers' files write as regular
+/// expressions (the flavour in which alternatives are tried in order, each as long as it can be):
 /// <code>
 /// gpt-2      's|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+
 /// smollm     every \p{N} is a piece; gpt-2 on what lies between
@@ -69,13 +69,15 @@ internal sealed class PreTokenizer
 
     private int NextWord(ReadOnlySpan<byte> text)
     {
-        var kind = CharacterClasses.Next(text, out var length);
+        var kind = CharacterClasses.Next(text, out _);
         if (text[0] == (byte)' ' && text.Length > 1)
         {
             var behind = CharacterClasses.Next(text[1..], out _);
-            if (behind != CharacterClass.Space && !(behind == CharacterClass.Number && _numbersApart)) return Run(text, 1, behind, int.MaxValue);
+            var isApart = behind == CharacterClass.Space || (behind == CharacterClass.Number && _numbersApart);
+            if (!isApart) return Run(text, 1, behind, int.MaxValue);
         }
-        return kind == CharacterClass.Space ? Spaces(text) : Run(text, 0, kind, kind == CharacterClass.Number ? _numberLength : int.MaxValue);
+        if (kind == CharacterClass.Space) return Spaces(text);
+        return Run(text, 0, kind, kind == CharacterClass.Number ? _numberLength : int.MaxValue);
     }
 
     private int NextLine(ReadOnlySpan<byte> text)
@@ -84,11 +86,10 @@ internal sealed class PreTokenizer
         if (kind == CharacterClass.Letter) return Run(text, 0, CharacterClass.Letter, int.MaxValue);
         if (kind == CharacterClass.Number) return Run(text, 0, CharacterClass.Number, _numberLength);
 
-        var hasNext = length < text.Length;
-        var behind = hasNext ? CharacterClasses.Next(text[length..], out _) : CharacterClass.Space;
+        var behind = length < text.Length ? CharacterClasses.Next(text[length..], out _) : CharacterClass.Space;
         if (behind == CharacterClass.Letter && !IsLineEnd(text[0])) return Run(text, length, CharacterClass.Letter, int.MaxValue);
         if (kind == CharacterClass.Other) return LineEnds(text, Run(text, 0, CharacterClass.Other, int.MaxValue));
-        if (text[0] == (byte)' ' && hasNext && behind == CharacterClass.Other) return LineEnds(text, Run(text, 1, CharacterClass.Other, int.MaxValue));
+        if (text[0] == (byte)' ' && behind == CharacterClass.Other) return LineEnds(text, Run(text, 1, CharacterClass.Other, int.MaxValue));
 
         var spaces = text[..Run(text, 0, CharacterClass.Space, int.MaxValue)];
         var lineEnd = spaces.LastIndexOfAny((byte)'\r', (byte)'\n');

@@ -52,7 +52,7 @@ internal sealed class SentencePieceEncoder : TokenEncoder
         }
     }
 
-    /// <summary>Bytes and symbols up to the first two characters that no token has side by side: nothing merges across such a place.</summary>
+    /// <summary>Bytes and symbols up to the first two characters that no token has side by side: nothing merges across it.</summary>
     private int Stretch(ReadOnlySpan<byte> text, bool prefix, out int count)
     {
         var symbol = Symbol(text, out var bytes);

@@ -5,13 +5,13 @@ using TinyLora.Errors;
 namespace TinyLora.Tokenization;
 
 /// <summary>
-/// The merges of a SentencePiece vocabulary that has scores: any two neighbours whose texts together are a token may merge, the token of the
-/// highest score first (Kudo and Richardson 2018).
+/// The merges of a SentencePiece vocabulary that has scores: any two neighbours whose texts together are a token may merge, the token of
+/// the highest score first (Kudo and Richardson 2018).
 /// </summary>
 internal static class SentencePieceMerges
 {
-    /// <summary>SentencePiece makes tokens of 16 characters, some models add a few of a hundred bytes; the work grows with the square.</summary>
-    private const int MaxTextBytes = 1024;
+    /// <summary>SentencePiece makes tokens of 16 characters, some models have a few of a hundred bytes; work grows with the square.</summary>
+    private const int MaxTextBytes = 512;
 
     /// <exception cref="InvalidDataException">A token is too long.</exception>
     public static BytePairMerges Create(Vocabulary vocabulary, ReadOnlySpan<float> scores)
@@ -28,7 +28,7 @@ internal static class SentencePieceMerges
             var text = vocabulary[token];
             if (text.Length < 2 || vocabulary.FindPlain(text) != token) continue;
             if (text.Length > MaxTextBytes)
-                throw Throw.BadFileException(vocabulary.Path, "tokenizer", $"token {token} of {text.Length} bytes", $"at most {MaxTextBytes}");
+                throw Throw.BadFileException(vocabulary.Path, $"token {token}", $"{text.Length} bytes", $"at most {MaxTextBytes}");
             Split(vocabulary, merges, token, Rank(scores[token]), lengths);
         }
         return merges;

@@ -1,8 +1,8 @@
 namespace TinyLora.Tokenization;
 
 /// <summary>
-/// Decodes a stream of tokens to whole UTF-8 characters: bytes of an unfinished character wait for the next token, and what can no longer become
-/// a character is U+FFFD (one for each maximal beginning of a character, as the Unicode standard recommends).
+/// Decodes a stream of tokens to whole UTF-8 characters: bytes of an unfinished character wait for the next token, and what can no longer
+/// become a character is U+FFFD (one for each maximal beginning of a character, as the Unicode standard recommends).
 /// </summary>
 public struct TokenStreamDecoder
 {
@@ -13,7 +13,9 @@ public struct TokenStreamDecoder
 
     /// <param name="tokenizer">Tokenizer of the tokens.</param>
     /// <param name="special">Whether control and unknown tokens are written too.</param>
-    /// <param name="start">Whether the first token begins a text, whose space the tokenizer put there itself and which is dropped; else an answer goes on.</param>
+    /// <param name="start">
+    /// Whether the first token begins a text: then the space that the tokenizer itself puts there is dropped. An answer to a prompt goes on.
+    /// </param>
     public TokenStreamDecoder(Tokenizer tokenizer, bool special = false, bool start = false)
     {
         ArgumentNullException.ThrowIfNull(tokenizer);

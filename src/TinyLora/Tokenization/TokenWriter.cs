@@ -14,5 +14,5 @@ internal ref struct TokenWriter(Span<int> tokens)
     }
 
     private readonly void ThrowTooShort() =>
-        throw new ArgumentException($"The span holds {_tokens.Length} tokens, the text has more. MaxTokenCount is always enough.", "tokens");
+        throw new ArgumentException($"The span holds {_tokens.Length} tokens, the text has more; MaxTokenCount is enough.", "tokens");
 }

@@ -5,7 +5,7 @@ using TinyLora.Numerics;
 namespace TinyLora.Tokenization;
 
 /// <summary>
-/// Text to tokens and back, over UTF-8. After opening, no call over spans allocates, and any number of threads may use one tokenizer at once.
+/// Text to tokens and back, over UTF-8. After opening, no call over spans allocates. Any number of threads may use one tokenizer at once.
 /// </summary>
 public sealed class Tokenizer
 {
@@ -33,7 +33,8 @@ public sealed class Tokenizer
         BeginOfText = parts.BeginOfText;
         AddsBeginOfText = parts.AddsBeginOfText && BeginOfText >= 0;
         _ends = EndOfGeneration.Of(_vocabulary, parts.EndOfGeneration);
-        for (var token = 0; token < _vocabulary.Count; token++) MaxTokenBytes = Math.Max(MaxTokenBytes, Utf8Text.RepairedLength(_vocabulary[token]));
+        for (var token = 0; token < _vocabulary.Count; token++)
+            MaxTokenBytes = Math.Max(MaxTokenBytes, Utf8Text.RepairedLength(_vocabulary[token]));
     }
 
     /// <summary>Number of tokens.</summary>
@@ -54,8 +55,9 @@ public sealed class Tokenizer
     private bool EachHasPrefix => _prefix is SpacePrefix.Each or SpacePrefix.EachBare;
 
     /// <summary>
-    /// Opens the tokenizer of a GGUF file (also one that holds only a vocabulary), of a Hugging Face folder, or a <c>tokenizer.json</c>, with what
-    /// <c>tokenizer_config.json</c>, <c>generation_config.json</c> and <c>config.json</c> beside it say of its tokens. The content decides which it is.
+    /// Opens the tokenizer of a GGUF file (also one that holds only a vocabulary), of a Hugging Face folder, or a <c>tokenizer.json</c>, with
+    /// what <c>tokenizer_config.json</c>, <c>generation_config.json</c> and <c>config.json</c> beside it say of its tokens. The content
+    /// decides which it is.
     /// </summary>
     /// <exception cref="InvalidDataException">The file is damaged or its tokenizer is not supported.</exception>
     /// <exception cref="IOException">There is no such file, or it cannot be read.</exception>
@@ -96,15 +98,31 @@ public sealed class Tokenizer
     /// <exception cref="ArgumentException"><paramref name="tokens"/> is too short.</exception>
     public int Encode(ReadOnlySpan<byte> utf8, Span<int> tokens, bool special = false, bool begin = false)
     {
+        ReadOnlySpan<(int, int)> all = [(0, utf8.Length)];
+        return Encode(utf8, tokens, special ? all : [], begin);
+    }
+
+    /// <summary>
+    /// The same with control tokens recognised in parts of the text only: in what a chat template writes, and not in what a user typed. The tokens are
+    /// those of the whole text, also over the borders of the ranges.
+    /// </summary>
+    /// <param name="utf8">The text; invalid bytes are encoded as they are.</param>
+    /// <param name="tokens">At least <see cref="MaxTokenCount"/> to be sure.</param>
+    /// <param name="specialRanges">Byte ranges in which control tokens are recognised: in order, none touching the next.</param>
+    /// <param name="begin">Whether <see cref="BeginOfText"/> is put before it if the file asks for it.</param>
+    /// <exception cref="ArgumentException"><paramref name="tokens"/> is too short.</exception>
+    public int Encode(ReadOnlySpan<byte> utf8, Span<int> tokens, ReadOnlySpan<(int Start, int End)> specialRanges, bool begin = false)
+    {
         var writer = new TokenWriter(tokens);
         if (begin && AddsBeginOfText) writer.Write(BeginOfText);
         var start = 0;
         var prefix = _prefix == SpacePrefix.Each || (_prefix != SpacePrefix.None && !StartsWithSpace(utf8));
-        while (_added.TryFind(utf8, start, special, prefix, out var match))
+        while (_added.TryFind(utf8, start, specialRanges, prefix, out var match))
         {
             var afterPrefix = (_vocabulary.Attributes(match.Token) & TokenAttributes.AfterPrefix) != 0;
             // Behind the prefix the text goes on: what lies before such a token is encoded even if that is the prefix alone.
-            if (match.Start > start || (afterPrefix && prefix && !match.TakesPrefix)) EncodeText(utf8[start..match.Start], prefix, ref writer);
+            if (match.Start > start || (afterPrefix && prefix && !match.TakesPrefix))
+                EncodeText(utf8[start..match.Start], prefix, ref writer);
             writer.Write(match.Token);
             start = match.End;
             prefix = EachHasPrefix && !afterPrefix && (_prefix == SpacePrefix.Each || !StartsWithSpace(utf8[start..]));
@@ -123,7 +141,10 @@ public sealed class Tokenizer
         return scratch.Span[..count].ToArray();
     }
 
-    /// <summary>Writes one token's bytes (they may be a part of a character) and returns how many; control and unknown tokens only if <paramref name="special"/>.</summary>
+    /// <summary>
+    /// Writes one token's bytes (they may be a part of a character) and returns how many; control and unknown tokens only if
+    /// <paramref name="special"/>.
+    /// </summary>
     /// <param name="token">The token.</param>
     /// <param name="utf8">At least <see cref="MaxTokenBytes"/> to be sure.</param>
     /// <param name="special">Whether a control or unknown token has bytes.</param>
@@ -132,7 +153,8 @@ public sealed class Tokenizer
     public int Decode(int token, Span<byte> utf8, bool special = false)
     {
         var bytes = Bytes(token, special);
-        if (!bytes.TryCopyTo(utf8)) throw new ArgumentException($"The span has {utf8.Length} bytes, token {token} {bytes.Length}.", nameof(utf8));
+        if (!bytes.TryCopyTo(utf8))
+            throw new ArgumentException($"The span has {utf8.Length} bytes, token {token} {bytes.Length}.", nameof(utf8));
         return bytes.Length;
     }
 
@@ -191,6 +213,7 @@ public sealed class Tokenizer
 
     private void ThrowIfNoToken(int token)
     {
-        if ((uint)token >= (uint)VocabularySize) throw new ArgumentOutOfRangeException(nameof(token), token, $"The vocabulary has {VocabularySize} tokens.");
+        if ((uint)token >= (uint)VocabularySize)
+            throw new ArgumentOutOfRangeException(nameof(token), token, $"The vocabulary has {VocabularySize} tokens.");
     }
 }

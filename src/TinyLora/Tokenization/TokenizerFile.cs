@@ -25,7 +25,7 @@ internal static class TokenizerFile
         }
         catch (JsonException e)
         {
-            throw Throw.BadFileException(file, "tokenizer", $"bad JSON at line {e.LineNumber + 1}, byte {e.BytePositionInLine + 1}", "a tokenizer");
+            throw Throw.BadFileException(file, $"line {e.LineNumber + 1}", $"bad JSON at byte {e.BytePositionInLine + 1}", "a tokenizer");
         }
     }
 

@@ -39,7 +39,8 @@ internal static class UnicodeComposition
             var at = text.IndexOfAnyInRange((byte)0xCC, (byte)0xFF);
             if (at < 0) return true;
             text = text[at..];
-            if (Rune.DecodeFromUtf8(text, out var rune, out var length) == OperationStatus.Done && s_tables.IsAffected(rune.Value)) return false;
+            var status = Rune.DecodeFromUtf8(text, out var rune, out var length);
+            if (status == OperationStatus.Done && s_tables.IsAffected(rune.Value)) return false;
             text = text[length..];
         }
     }
@@ -137,7 +138,7 @@ internal static class UnicodeComposition
         sorted.Span.CopyTo(run);
     }
 
-    /// <summary>Composes each character with the last starter before it, unless one of its class or a higher one stands between, in place.</summary>
+    /// <summary>Composes each character with the last starter before it, unless one of its class or a higher one stands between.</summary>
     private static int Compose(Span<uint> codes)
     {
         var starter = -1;

@@ -55,7 +55,7 @@ internal static class Utf8Text
         private static int Write(Rune rune, Span<byte> utf8)
         {
             if (rune.TryEncodeToUtf8(utf8, out var written)) return written;
-            throw new ArgumentException($"The span has {utf8.Length} bytes left, the next character {rune.Utf8SequenceLength}.", nameof(utf8));
+            throw new ArgumentException($"The span has {utf8.Length} bytes left, the character {rune.Utf8SequenceLength}.", nameof(utf8));
         }
     }
 }

@@ -54,7 +54,7 @@ internal sealed class VocabularyBuilder(string path)
     /// <summary>Tokens of SentencePiece, in whose plain texts a ▁ means a space.</summary>
     /// <param name="bytes">Gets the token of each byte, or -1. [256]</param>
     /// <param name="neighbours">Gets the characters that stand side by side in some token.</param>
-    /// <exception cref="InvalidDataException">Two tokens have one id or text, or there is none, or a byte token is not of the form &lt;0x41&gt;.</exception>
+    /// <exception cref="InvalidDataException">Two tokens have one id or text, there is none, or a byte token is not like &lt;0x41&gt;.</exception>
     public Vocabulary BuildSentencePiece(Span<int> bytes, CharacterNeighbours neighbours)
     {
         bytes.Fill(-1);
@@ -140,7 +140,7 @@ internal sealed class VocabularyBuilder(string path)
         return table;
     }
 
-    /// <summary>Makes symbols of the characters that only longer tokens have, and of the space, and notes which stand side by side.</summary>
+    /// <summary>Makes symbols of the characters that only longer tokens have, and of the space; notes which stand side by side.</summary>
     private void AddCharacters(Vocabulary vocabulary, TokenTexts texts, TokenTable plain, CharacterNeighbours neighbours)
     {
         if (plain.Find(" "u8) < 0) plain.TryAdd(texts.Append(" "u8), out _);

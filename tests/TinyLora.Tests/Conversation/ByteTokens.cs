@@ -60,7 +60,7 @@ internal sealed class ByteTokens : ITextTokens
             length = text.Length;
             if (!prompt.Utf8[at..].StartsWith(Encoding.UTF8.GetBytes(text))) continue;
             var end = at + length;
-            if (prompt.TemplateRanges.Any(range => range.Start <= at && range.End >= end)) return token;
+            if (prompt.TemplateRanges.ToArray().Any(range => range.Start <= at && range.End >= end)) return token;
         }
         length = 1;
         return -1;

@@ -19,6 +19,15 @@ public sealed class ChatTemplateSourceTests : IDisposable
     }
 
     [Fact]
+    public void Tokens_that_the_configuration_is_silent_about_come_from_the_map()
+    {
+        Write("tokenizer_config.json", """{"chat_template": "T", "bos_token": null}""");
+        Write("special_tokens_map.json", """{"bos_token": "no", "eos_token": {"content": "E"}}""");
+        var source = ChatTemplateSource.Read(_folder);
+        Assert.Equal(("", "E"), (source.BeginOfText, source.EndOfText));
+    }
+
+    [Fact]
     public void Takes_the_default_of_several_templates()
     {
         Write("tokenizer_config.json", """{"chat_template": [{"name": "tool_use", "template": "X"}, {"name": "default", "template": "D"}], "bos_token": null}""");

@@ -103,6 +103,10 @@ public class ChatTemplateTests
     [InlineData("a\r\n{% if true %}\r\n  <|im_start|><|im_end|>\r\n{%+ endif %}\nz", "a\n  <|im_start|><|im_end|>\nz", "line ends")]
     [InlineData("<|im_start|>{% if true +%}\n<|im_end|>{% endif %}", "<|im_start|>\n<|im_end|>", "plus keeps")]
     [InlineData("{{ \"<|im_start|>\\x41\\u00e9\\t\\q'\" '<|im_end|>' }}", "<|im_start|>Aé\t\\q'<|im_end|>", "escapes")]
+    [InlineData("<|im_start|><|im_end|>{{ 'a' if messages[0].role in ['system', 'user'] else 'b' }}{{ 'c' if messages[0].role not in ('user', 'x') else 'd' }}{{ messages[0].get('content') }}{{ messages[0].get('name', '-') }}{{ messages[0].get('name') }}", "<|im_start|><|im_end|>adu-None", "lists")]
+    [InlineData("<|im_start|><|im_end|>{% for m in messages if m.role == 'x' %}{{ m.role }}{% else %}none{% endfor %}{{ messages[1:]|length }}{{ messages[::-1][0].content }}{{ 'abc'[1:] ~ 'abc'[:-1] }}", "<|im_start|><|im_end|>none0ubcab", "slices")]
+    [InlineData("<|im_start|><|im_end|>{% set x = 1 %}{% for m in messages %}{% set x = 2 %}{{ x }}{% endfor %}{{ x }}{% set n = namespace(v=3) %}{% for m in messages %}{% set n.v = n.v + 1 %}{% endfor %}{{ n.v }}{{ -1 % 3 }}{{ y is defined }}{{ y }}", "<|im_start|><|im_end|>2142False", "scopes")]
+    [InlineData("<|im_start|><|im_end|>{{ '  a b '.strip() + 'xxaxx'.lstrip('x') + 'a-b-c'.split('-')[-1] + ('ab' | upper) + ('  t ' | trim) + 'ab'.replace('a', 'c') }}{{ 'é' in 'café' and not 'x' is none }}", "<|im_start|><|im_end|>a baxxcABtcbTrue", "methods")]
     public void White_space_and_strings_are_Jinjas(string source, string expected, string because)
     {
         Assert.NotEmpty(because);
@@ -136,7 +140,7 @@ public class ChatTemplateTests
         ChatTemplate.Parse(ChatML, "", "").Render([new(ChatMessage.User, "<|im_end|>é"), new("<|im_start|>", "x")], true, prompt);
         var text = System.Text.Encoding.UTF8.GetString(prompt.Utf8);
         Assert.Equal("<|im_start|>user\n<|im_end|>é<|im_end|>\n<|im_start|><|im_start|>\nx<|im_end|>\n<|im_start|>assistant\n", text);
-        var template = prompt.TemplateRanges.Select(range => System.Text.Encoding.UTF8.GetString(prompt.Utf8[range.Start..range.End])).ToArray();
+        var template = prompt.TemplateRanges.ToArray().Select(range => System.Text.Encoding.UTF8.GetString(prompt.Utf8[range.Start..range.End])).ToArray();
         Assert.Equal(["<|im_start|>user\n", "<|im_end|>\n<|im_start|>", "\n", "<|im_end|>\n<|im_start|>assistant\n"], template);
     }
 

@@ -1,0 +1,44 @@
+using TinyLora.Numerics;
+using TinyLora.Weights;
+
+namespace TinyLora.Adapters;
+
+/// <summary>What the writers of adapters share.</summary>
+internal static unsafe class AdapterOutput
+{
+    /// <summary>Writes a file beside its place and moves it there, so that no one sees a part of it.</summary>
+    public static void Replace(string path, Action<Stream> write)
+    {
+        var unfinished = path + ".unfinished";
+        try
+        {
+            using (var stream = new FileStream(unfinished, FileMode.Create, FileAccess.Write)) write(stream);
+            File.Move(unfinished, path, overwrite: true);
+        }
+        catch
+        {
+            File.Delete(unfinished);
+            throw;
+        }
+    }
+
+    public static void WriteA(Stream stream, LoraPair pair)
+    {
+        for (var row = 0; row < pair.A.Rows; row++) stream.Write(Row(pair.A, row));
+    }
+
+    /// <summary>B with the rows of queries and keys in the order that the format wants.</summary>
+    public static void WriteB(Stream stream, LoraPair pair, RotaryLayout from, RotaryLayout to, int headSize)
+    {
+        for (var row = 0; row < pair.B.Rows; row++) stream.Write(Row(pair.B, SourceRow(pair, row, from, to, headSize)));
+    }
+
+    public static int SourceRow(LoraPair pair, int row, RotaryLayout from, RotaryLayout to, int headSize) =>
+        from != to && pair.Kind is WeightKind.Query or WeightKind.Key ? RotaryRows.Source(row, headSize, from) : row;
+
+    public static ReadOnlySpan<byte> Row(LoraMatrix matrix, int row)
+    {
+        var bytes = checked(matrix.Type.BlockBytes() * matrix.Columns);
+        return new ReadOnlySpan<byte>(matrix.Data + (long)row * bytes, bytes);
+    }
+}

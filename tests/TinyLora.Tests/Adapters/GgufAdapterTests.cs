@@ -1,0 +1,94 @@
+using TinyLora.Adapters;
+using TinyLora.Tests.Goldens;
+using TinyLora.Weights;
+using Xunit;
+
+namespace TinyLora.Tests.Adapters;
+
+/// <summary>GGUF adapters, and that they are the same as PEFT's own files on whatever base.</summary>
+public class GgufAdapterTests
+{
+    private const string Folder = "golden/gguf/lora";
+
+    [SkippableTheory]
+    [InlineData("s-r8-all-f32", "models/stories260k/stories260K-f32.gguf")]
+    [InlineData("s-r4-qv-f16", "models/stories260k/stories260K-f32.gguf")]
+    [InlineData("l-r8-qv-f32", "golden/gguf/models/llama-64-F32.gguf")]
+    [InlineData("q-r8-qv-f32", "golden/gguf/models/qwen2-64-F32.gguf")]
+    public void Both_forms_of_an_adapter_become_the_same_bytes(string name, string model)
+    {
+        using var weights = ModelWeights.Open(Shared.Path(model));
+        using var gguf = new LoraAdapter(Shared.Path($"{Folder}/{name}.gguf"));
+        using var peft = new LoraAdapter(Shared.Path($"{Folder}/peft/{name}"));
+        Assert.Equal(AdapterFormat.Gguf, gguf.Format);
+        Assert.Equal(peft.Modules, gguf.Modules);
+        Assert.Equal(Bound.Dump(peft, weights), Bound.Dump(gguf, weights));
+    }
+
+    [SkippableTheory]
+    [InlineData("pirate")]
+    [InlineData("commands")]
+    public void Both_forms_become_the_same_bytes_on_either_form_of_the_base(string name)
+    {
+        var folder = Shared.Path("models/lantern");
+        var file = Directory.EnumerateFiles(folder, "*.gguf", SearchOption.AllDirectories).First(f => !f.Contains("adapters", StringComparison.Ordinal));
+        var directory = Path.GetDirectoryName(Directory.EnumerateFiles(folder, "config.json", SearchOption.AllDirectories).First())!;
+        using var gguf = new LoraAdapter(Path.Combine(folder, $"adapters/{name}.gguf"));
+        using var peft = new LoraAdapter(Path.Combine(folder, $"adapters/{name}"));
+        using var interleaved = ModelWeights.Open(file);
+        using var halves = ModelWeights.Open(directory);
+        Assert.Equal(RotaryLayout.Interleaved, interleaved.Shape.RotaryLayout);
+        Assert.Equal(RotaryLayout.Halves, halves.Shape.RotaryLayout);
+        Assert.Equal(Bound.Dump(peft, interleaved), Bound.Dump(gguf, interleaved));
+        Assert.Equal(Bound.Dump(peft, halves), Bound.Dump(gguf, halves));
+        Assert.NotEqual(Bound.Dump(peft, halves), Bound.Dump(peft, interleaved));
+    }
+
+    [SkippableTheory]
+    [InlineData("s-r16-all-head-embd-f16.gguf")]
+    [InlineData("l-r4-all-f16.gguf")]
+    [InlineData("q-r4-all-f16.gguf")]
+    [InlineData("peft/s-r16-all-head-embd-f16")]
+    [InlineData("peft/l-r4-all-f16")]
+    public void LoRA_on_head_or_embedding_is_refused_by_name(string name)
+    {
+        var path = Shared.Path($"{Folder}/{name}");
+        Assert.Matches("LoRA on the (output head|token embedding) is not supported", Assert.Throws<InvalidDataException>(() => new LoraAdapter(path)).Message);
+    }
+
+    public static TheoryData<string, string> Malformed()
+    {
+        var rows = new TheoryData<string, string>();
+        const string table = "golden/gguf/malformed/expected_lora.tsv";
+        if (!Shared.Has(table)) return new() { { "none", "missing" } };
+        foreach (var line in File.ReadLines(Shared.Path(table)).Skip(1)) rows.Add(line.Split('\t')[0], line.Split('\t')[1]);
+        return rows;
+    }
+
+    [SkippableTheory]
+    [MemberData(nameof(Malformed))]
+    public void Each_malformed_file_is_read_or_refused_as_it_should_be(string name, string expected)
+    {
+        var path = Shared.Path($"golden/gguf/malformed/{name}");
+        using var weights = ModelWeights.Open(Shared.Path("golden/gguf/malformed/lora/base.gguf"));
+        var error = Record.Exception(() =>
+        {
+            using var adapter = new LoraAdapter(path);
+            Bound.Bind(adapter, weights).Dispose();
+        });
+        if (expected == "load")
+        {
+            Assert.Null(error);
+            return;
+        }
+        Assert.StartsWith(path, Assert.IsType<InvalidDataException>(error).Message);
+        Assert.DoesNotContain('\n', error!.Message);
+    }
+
+    [SkippableFact]
+    public void Without_an_alpha_the_product_is_not_divided()
+    {
+        using var adapter = new LoraAdapter(Shared.Path("golden/gguf/malformed/lora/ok_alpha_0.gguf"));
+        Assert.All(adapter.Modules, m => Assert.Equal(1f, m.Scaling));
+    }
+}
