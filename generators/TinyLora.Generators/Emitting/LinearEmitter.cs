@@ -15,6 +15,10 @@ internal static class LinearEmitter
         else new VectorProductEmitter(code, set, format, size).EmitMatrix(name + "Matrix");
     }
 
+    /// <summary>Opens a kernel: compiled once and at its best, since a kernel's first call may be the only one that the reader waits for.</summary>
+    public static void OpenKernel(SourceWriter code, string signature) =>
+        code.Line("[MethodImpl(MethodImplOptions.AggressiveOptimization)]").Open(signature);
+
     /// <summary>The lines that every file with kernels begins with.</summary>
     public static SourceWriter Header(string @namespace, params string[] comment)
     {
@@ -24,6 +28,7 @@ internal static class LinearEmitter
         code.Line("#nullable disable");
         code.Line("#pragma warning disable CS0219, CS0168, CS1591 // constants that a format does not need; kernels are not documented one by one");
         code.Line("using System;");
+        code.Line("using System.Runtime.CompilerServices;");
         code.Line("using System.Runtime.Intrinsics;");
         code.Line("using System.Runtime.Intrinsics.Arm;");
         code.Line("using System.Runtime.Intrinsics.X86;");

@@ -13,7 +13,7 @@ internal sealed class LoraUpEmitter(SourceWriter code, VectorSet set, WeightForm
 
     public void Emit(string name)
     {
-        code.Open($"public static void {name}(byte* b, {(IsConstant ? "" : "int rank, ")}float* d, nint dStride, int count, float* y, nint yStride, int firstRow, int endRow)");
+        LinearEmitter.OpenKernel(code, $"public static void {name}(byte* b, {(IsConstant ? "" : "int rank, ")}float* d, nint dStride, int count, float* y, nint yStride, int firstRow, int endRow)");
         var bytes = format.BlockBytes();
         code.Line($"{(IsConstant ? "const int" : "var")} panelBytes = {(IsConstant ? (8 * rank * bytes).ToString() : $"{8 * bytes} * (nint)rank")};");
         code.Line("var panel = b + firstRow / 8 * panelBytes;");

@@ -11,7 +11,7 @@ internal sealed class VectorProductEmitter(SourceWriter code, VectorSet set, Wei
 
     public void Emit(string name)
     {
-        code.Open($"public static void {name}(byte* weights, {(size.IsConstant ? "" : "int columns, ")}byte* x, float* y, int firstRow, int endRow)");
+        LinearEmitter.OpenKernel(code, $"public static void {name}(byte* weights, {(size.IsConstant ? "" : "int columns, ")}byte* x, float* y, int firstRow, int endRow)");
         Prologue();
         code.Line("var row = weights + firstRow * rowBytes;");
         code.Open("for (var r = firstRow; r < endRow; r++, row += rowBytes)");
@@ -25,7 +25,7 @@ internal sealed class VectorProductEmitter(SourceWriter code, VectorSet set, Wei
     /// <summary>The same for several input rows, row of W by row of W, for sets without panels.</summary>
     public void EmitMatrix(string name)
     {
-        code.Open($"public static void {name}(byte* weights, {(size.IsConstant ? "" : "int columns, ")}byte* x, nint xStride, int count, float* y, nint yStride, int firstRow, int endRow, byte* scratch)");
+        LinearEmitter.OpenKernel(code, $"public static void {name}(byte* weights, {(size.IsConstant ? "" : "int columns, ")}byte* x, nint xStride, int count, float* y, nint yStride, int firstRow, int endRow, byte* scratch)");
         Prologue();
         code.Line("var row = weights + firstRow * rowBytes;");
         code.Open("for (var r = firstRow; r < endRow; r++, row += rowBytes)");

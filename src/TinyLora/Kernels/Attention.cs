@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using TinyLora.Numerics;
 
@@ -19,6 +20,7 @@ internal static unsafe class Attention
     /// <param name="scale">1 / sqrt(headSize)</param>
     /// <param name="scores">Room for last + 1 numbers, rounded up to 32.</param>
     /// <param name="output">[headSize] with room for valueStride.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Head(float* query, float* keys, float* values, int first, int last, int headSize, int valueStride, float scale, float* scores, float* output)
     {
         var firstGroup = first / 8;
@@ -46,6 +48,7 @@ internal static unsafe class Attention
     }
 
     // Four groups of eight positions at once hide the latency of the sums over channels.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Scores(float* query, float* keys, int firstGroup, int endGroup, int headSize, float scale, float* scores)
     {
         var scales = Vector256.Create(scale);
@@ -77,6 +80,7 @@ internal static unsafe class Attention
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Combine(float* values, int first, int last, int valueStride, float* weights, float inverse, float* output)
     {
         var c = 0;

@@ -34,6 +34,7 @@ public static unsafe class QuantizedRow
     private static int PaddedBlocks(int columns) => (columns / 32 + 7) & ~7;
 
     /// <summary>Quantises x [columns] to <paramref name="row"/>; columns is a multiple of 32.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Quantize(float* x, byte* row, int columns)
     {
         var multipliers = (ulong*)(row + MultipliersOffset(columns));

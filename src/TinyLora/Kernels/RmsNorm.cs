@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
 namespace TinyLora.Kernels;
@@ -10,6 +11,7 @@ internal static unsafe class RmsNorm
     /// <param name="y">[size]; may be x.</param>
     /// <param name="size">Any size.</param>
     /// <param name="epsilon">Added to the mean of squares.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Apply(float* x, float* weight, float* y, int size, float epsilon)
     {
         var whole = size & ~7;

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using TinyLora.Numerics;
 using TinyLora.Weights;
@@ -11,6 +12,7 @@ namespace TinyLora.Kernels;
 internal static unsafe class RotaryEmbedding
 {
     /// <summary>Writes cos and sin of one position for every channel, sin with the sign of its channel: each [headSize].</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Angles(ReadOnlySpan<double> frequencies, float magnitude, int position, RotaryLayout layout, float* cos, float* sin)
     {
         for (var i = 0; i < frequencies.Length; i++)
@@ -29,6 +31,7 @@ internal static unsafe class RotaryEmbedding
     /// <param name="sin">[headSize], signed.</param>
     /// <param name="headSize">Even.</param>
     /// <param name="layout">Which channels pair.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Rotate(float* x, float* y, float* cos, float* sin, int headSize, RotaryLayout layout)
     {
         var half = headSize / 2;

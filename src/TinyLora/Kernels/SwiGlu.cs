@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using TinyLora.Numerics;
 
@@ -7,6 +8,7 @@ namespace TinyLora.Kernels;
 internal static unsafe class SwiGlu
 {
     /// <summary>Writes to <paramref name="gate"/>; <paramref name="size"/> counts floats and is rounded up to 8: the rows have room.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Apply(float* gate, float* up, int size)
     {
         for (var k = 0; k < size; k += 8)
