@@ -16,14 +16,14 @@ internal static unsafe class TwinChecksums
         (ElementType.F32, 0x8d6004913e4c5809),
         (ElementType.F16, 0xb17c27e93c35123b),
         (ElementType.BF16, 0xed5966d792d3ddb0),
-        (ElementType.Q8_0, 0x72d1ca616c4f326c),
-        (ElementType.Q4_0, 0xb09cd5c81a8f9284),
-        (ElementType.Q4_1, 0xd9faaad32a64ffc1),
-        (ElementType.Q5_0, 0x0fedbb9ecc0f21f4),
-        (ElementType.Q5_1, 0xbc7bd7a016882a90),
-        (ElementType.Q4_K, 0xeeef124ba04d7073),
-        (ElementType.Q5_K, 0x22bb618adf17e9a5),
-        (ElementType.Q6_K, 0x7a3ca012a794254a),
+        (ElementType.Q8_0, 0xab64ce10104f5d5d),
+        (ElementType.Q4_0, 0xadd883bb6460038d),
+        (ElementType.Q4_1, 0x4a3896fc1cb65d44),
+        (ElementType.Q5_0, 0xf15704466e307a5d),
+        (ElementType.Q5_1, 0x226c8d5f73386b2f),
+        (ElementType.Q4_K, 0xc27008a9805d2820),
+        (ElementType.Q5_K, 0x10e9461f77b5e7ea),
+        (ElementType.Q6_K, 0x3fccdd69e41cbb41),
     ];
 
     /// <summary>XXH3-64 of the products' bits, little-endian.</summary>
