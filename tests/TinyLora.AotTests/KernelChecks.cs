@@ -20,7 +20,7 @@ internal static class KernelChecks
                     throw new CheckFailedException($"{set} cannot be used: the processor or the build lacks it");
         });
         foreach (var (type, expected) in TwinChecksums.Recorded)
-            report.Run(InstructionSet.Scalar, $"{type} gives the recorded bits", () =>
+            report.Run("kernels", InstructionSet.Scalar, $"{type} gives the recorded bits", () =>
             {
                 ulong actual = TwinChecksums.Compute(type);
                 if (actual != expected)
@@ -32,11 +32,11 @@ internal static class KernelChecks
                 continue;
             if (!set.IsSupported)
             {
-                report.Run(set, "all formats", () => { });
+                report.Run("kernels", set, "all formats", () => { });
                 continue;
             }
             foreach (var type in Enum.GetValues<ElementType>())
-                report.Run(set, $"{type} equals the twin", () =>
+                report.Run("kernels", set, $"{type} equals the twin", () =>
                 {
                     if (KernelComparison.FirstDifference(set, type) is { } difference)
                         throw new CheckFailedException(difference);

@@ -3,6 +3,8 @@ using TinyLora.AotTests;
 (string Name, Action<Report, Arguments> Run)[] groups =
 [
     ("kernels", KernelChecks.Run),
+    ("model", ModelChecks.Run),
+    ("allocation", AllocationChecks.Run),
 ];
 
 Arguments arguments;
@@ -22,5 +24,5 @@ catch (ArgumentException wrong)
 var report = new Report(Console.Out);
 foreach (var group in groups)
     if (arguments.Groups.Count == 0 || arguments.Groups.Contains(group.Name))
-        group.Run(report, arguments);
+        report.Run(group.Name, "came to its end", () => group.Run(report, arguments));
 return report.Close();

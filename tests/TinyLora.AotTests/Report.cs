@@ -5,7 +5,7 @@ namespace TinyLora.AotTests;
 
 /// <summary>
 /// Runs checks and prints one line for each: <c>ok NAME</c>, <c>skipped NAME: reason</c> or <c>FAILED NAME: what</c>.
-/// A kernel check's name is <c>kernels/INSTRUCTION-SET/what</c>, by which scripts count what ran on which instruction set.
+/// A check of an instruction set's kernels is named <c>GROUP/INSTRUCTION-SET/what</c>, by which scripts count what ran on which of them.
 /// </summary>
 internal sealed class Report(TextWriter output)
 {
@@ -19,11 +19,11 @@ internal sealed class Report(TextWriter output)
     /// <summary>
     /// Runs a check of one instruction set's kernels: skipped, not passed, where processor or build lacks it, and left out on the other architecture.
     /// </summary>
-    public void Run(InstructionSet instructionSet, string name, Action check)
+    public void Run(string group, InstructionSet instructionSet, string name, Action check)
     {
         if (!Machine.MayHave(instructionSet))
             return;
-        Run($"kernels/{instructionSet.Name}/{name}", () =>
+        Run($"{group}/{instructionSet.Name}/{name}", () =>
         {
             if (!instructionSet.IsSupported)
                 throw new CheckSkippedException("the processor or this build does not have it");

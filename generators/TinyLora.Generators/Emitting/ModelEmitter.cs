@@ -5,8 +5,8 @@ using TinyLora.Generators.Text;
 namespace TinyLora.Generators.Emitting;
 
 /// <summary>
-/// The files of a declared model: one for each kind of matrix, for each width that an adapter's A meets and for each rank, and one that puts
-/// them together. A kernel's number is its matrix' place in <see cref="ModelSpec.Linears"/>, then those of A.
+/// The files of a declared model: one for each width and format of its matrices and of the A that adapters bring, one for each rank, and one that puts
+/// them together. A kernel serves all matrices of its width and format: rows are a range that it is given, a width is a constant that it is made for.
 /// </summary>
 internal static class ModelEmitter
 {
@@ -15,15 +15,8 @@ internal static class ModelEmitter
     public static (string HintName, string Source)[] Emit(ModelSpec spec) =>
     [
         (spec.HintName + ".g.cs", Class(spec)),
-        .. spec.Linears.Select(linear => Kernels(spec, "Linear" + linear.Name,
-            $"W [{linear.Rows}, {linear.Columns}] in {linear.Format}: {string.Join(", ", linear.Roles)}.",
-            (code, set) => LinearEmitter.Emit(code, set, linear.Format, new KernelSize(linear.Columns), "Linear" + linear.Name))),
-        .. spec.Ranks.Count == 0 ? [] : DownWidths(spec).Select(columns => Kernels(spec, $"LoraDown{columns}",
-            $"A x for A [rank, {columns}].",
-            (code, set) =>
-            {
-                foreach (var format in AdapterFormats) LinearEmitter.Emit(code, set, format, new KernelSize(columns), $"LoraDown{columns}{format}");
-            })),
+        .. Widths(spec).Select(width => Kernels(spec, width.Name, width.Comment, (code, set) =>
+            LinearEmitter.Emit(code, set, width.Format, new KernelSize(width.Columns), width.Name))),
         .. spec.Ranks.Select(rank => Kernels(spec, $"LoraUp{rank}",
             $"y += B d for B [rows, {rank}].",
             (code, set) =>
@@ -32,8 +25,21 @@ internal static class ModelEmitter
             })),
     ];
 
-    private static IEnumerable<int> DownWidths(ModelSpec spec) =>
-        new[] { spec.Shape.HiddenSize, spec.Shape.QuerySize, spec.Shape.IntermediateSize }.Distinct();
+    /// <summary>The kernels in the order of their numbers: those of the model's matrices, then those of A that are not among them.</summary>
+    private static IReadOnlyList<(string Name, int Columns, WeightFormat Format, string Comment)> Widths(ModelSpec spec)
+    {
+        var widths = spec.Linears
+            .GroupBy(linear => (linear.Columns, linear.Format))
+            .Select(group => ($"Linear{group.Key.Columns}{group.Key.Format}", group.Key.Columns, group.Key.Format,
+                "W x for " + string.Join("; ", group.Select(linear => $"{linear.Rows}x{linear.Columns} {linear.Format}: {string.Join(", ", linear.Roles)}"))))
+            .ToList();
+        if (spec.Ranks.Count == 0) return widths;
+        foreach (var columns in new[] { spec.Shape.HiddenSize, spec.Shape.QuerySize, spec.Shape.IntermediateSize }.Distinct())
+            foreach (var format in AdapterFormats)
+                if (!widths.Any(width => width.Columns == columns && width.Format == format))
+                    widths.Add(($"LoraDown{columns}{format}", columns, format, $"A x for A [rank, {columns}] in {format}."));
+        return widths;
+    }
 
     private static (string, string) Kernels(ModelSpec spec, string name, string comment, Action<SourceWriter, VectorSet> emit)
     {
@@ -55,7 +61,7 @@ internal static class ModelEmitter
         var code = LinearEmitter.Header(spec.Namespace, [
             $"{spec.ModelName}: {shape.Architecture}, {shape.LayerCount} layers, hidden {shape.HiddenSize}, intermediate {shape.IntermediateSize}, "
                 + $"{shape.HeadCount} heads over {shape.KeyValueHeadCount}, head {shape.HeadSize}, vocabulary {shape.VocabularySize}.",
-            .. spec.Linears.Select((linear, i) => $"kernel {i}: {linear.Name}: {string.Join(", ", linear.Roles)}"),
+            .. Widths(spec).Select((width, i) => $"kernel {i}: {width.Name}: {width.Comment}"),
             .. VectorSet.All.Where(set => set.PanelRows > 0).Select(set =>
                 $"{set.Name}: panels of {set.PanelRows} rows by {string.Join(", ", Planning.TilePlan.Panel(set))} tokens; float tiles of {Planning.TilePlan.Float(set).Rows} rows by {Planning.TilePlan.Float(set).Inputs} tokens"),
             $"ranks with kernels of their own: {(spec.Ranks.Count == 0 ? "none" : string.Join(", ", spec.Ranks))}"]);
@@ -101,20 +107,10 @@ internal static class ModelEmitter
     {
         code.Line("/// <inheritdoc/>");
         code.Open("protected override int FindKernel(global::TinyLora.Numerics.ElementType type, int rows, int columns) => (type, rows, columns) switch");
-        for (var i = 0; i < spec.Linears.Count; i++)
-            code.Line($"({Type(spec.Linears[i].Format)}, {spec.Linears[i].Rows}, {spec.Linears[i].Columns}) => {i},");
-        foreach (var (number, columns, format) in Downs(spec)) code.Line($"({Type(format)}, _, {columns}) => {number},");
+        var number = 0;
+        foreach (var width in Widths(spec)) code.Line($"({Type(width.Format)}, _, {width.Columns}) => {number++},");
         code.Line("_ => ~(int)type,");
         code.Close(";").Line();
-    }
-
-    private static IEnumerable<(int Number, int Columns, WeightFormat Format)> Downs(ModelSpec spec)
-    {
-        var number = spec.Linears.Count;
-        if (spec.Ranks.Count == 0) yield break;
-        foreach (var columns in DownWidths(spec))
-            foreach (var format in AdapterFormats)
-                yield return (number++, columns, format);
     }
 
     private static void Run(SourceWriter code)
@@ -142,7 +138,7 @@ internal static class ModelEmitter
     private static void Dispatch(SourceWriter code, ModelSpec spec, VectorSet set)
     {
         code.Open($"private readonly unsafe partial struct {set.Name}Kernels : IModelKernels");
-        var names = spec.Linears.Select(l => "Linear" + l.Name).Concat(Downs(spec).Select(d => $"LoraDown{d.Columns}{d.Format}")).ToArray();
+        var names = Widths(spec).Select(width => width.Name).ToArray();
         code.Open("public static void MultiplyVector(int kernel, byte* weights, int columns, byte* x, float* y, int firstRow, int endRow)");
         code.Open("switch (kernel)");
         for (var i = 0; i < names.Length; i++) code.Line($"case {i}: {names[i]}Vector(weights, x, y, firstRow, endRow); return;");

@@ -24,15 +24,13 @@ internal sealed class PanelEmitter(SourceWriter code, VectorSet set, WeightForma
         var declare = size.IsConstant ? "const int" : "var";
         code.Line($"{declare} blocks = {size.Of(c => c / 32, "columns / 32")};");
         code.Line($"{declare} rowBytes = {size.Of(c => c / format.BlockSize() * format.BlockBytes(), $"(nint)(columns / {format.BlockSize()}) * {format.BlockBytes()}")};");
-        if (size.IsConstant) code.Line($"const int stride = {RowBytes(size.Columns)};");
+        if (size.IsConstant) code.Line($"const int stride = {RowOffsets.Bytes(size.Columns)};");
         else
         {
             code.Line("var stride = xStride;");
-            code.Line("var scalesOffset = columns + 63 & ~63;");
-            code.Line("var paddedBlocks = columns / 32 + 7 & ~7;");
+            foreach (var line in RowOffsets.Prologue) code.Line(line);
         }
         foreach (var line in set.Constants) code.Line(line);
-        foreach (var line in _product.Constants) code.Line(line);
         code.Line("var panel = scratch;");
         code.Line($"var scales = (float*)(panel + {R} * 32 * blocks);");
         // Minima, or for Q6_K the half blocks' small scales as pairs of 16 bits: four bytes a row and block either way.
@@ -52,8 +50,6 @@ internal sealed class PanelEmitter(SourceWriter code, VectorSet set, WeightForma
         code.Close();
         code.Line();
     }
-
-    private static int RowBytes(int columns) => (((columns + 63) & ~63) + 16 * ((columns / 32 + 7) & ~7) + 63) & ~63;
 
     private void Unpack()
     {
@@ -102,13 +98,14 @@ internal sealed class PanelEmitter(SourceWriter code, VectorSet set, WeightForma
         code.Open("for (var b = (step & 1) << 2 | (step & 2) | step >> 2; b < blocks; b += 8)");
         code.Line($"var w = panel + b * {R * 32};");
         code.Line("var q = tile + b * 32;");
+        code.Line($"var e = tile + {_offsets.Multipliers} + b * 32;");
         code.Line($"var d = (float*)(tile + {_offsets.Scales}) + b;");
         if (format.HasMinimum()) code.Line($"var m = (float*)(tile + {_offsets.ScaledSums}) + b;");
         if (_blocks.OffsetShift > 0) code.Line($"var n = (int*)(tile + {_offsets.Sums}) + b;");
         if (format == WeightFormat.Q6_K)
         {
             code.Line($"var halfScales = (byte*)((uint*)seconds + b * {R});");
-            if (set.UnsignedWeights) code.Line($"var h = (int*)(tile + {_offsets.HalfSums}) + b;");
+            if (set.UnsignedWeights) code.Line($"var h = (int*)(tile + {_offsets.HalfSums}) + 2 * b;");
         }
         _product.Emit(tokens);
         for (var p = 0; p < _product.Parts; p++)

@@ -51,8 +51,7 @@ internal sealed class VectorProductEmitter(SourceWriter code, VectorSet set, Wei
         {
             code.Line("var wholeBlocks = columns / 32 & ~7;");
             if (!format.IsSuperBlock()) code.Line("var tail = columns / 32 & 7;");
-            code.Line("var paddedBlocks = columns / 32 + 7 & ~7;");
-            code.Line("var scalesOffset = columns + 63 & ~63;");
+            foreach (var line in RowOffsets.Prologue) code.Line(line);
         }
         foreach (var line in set.Constants) code.Line(line);
     }
@@ -74,13 +73,14 @@ internal sealed class VectorProductEmitter(SourceWriter code, VectorSet set, Wei
         code.Line($"var scales = (float*)({x} + {offsets.Scales});");
         if (format.HasMinimum()) code.Line($"var scaledSums = (float*)({x} + {offsets.ScaledSums});");
         if (_blocks.OffsetShift > 0) code.Line($"var blockSums = (int*)({x} + {offsets.Sums});");
-        if (format == WeightFormat.Q6_K && set.UnsignedWeights) code.Line($"var halfSums = (short*)({x} + {offsets.HalfSums});");
+        if (format == WeightFormat.Q6_K && set.UnsignedWeights) code.Line($"var halfSums = (int*)({x} + {offsets.HalfSums});");
         code.Line("var group = row;");
         code.Line($"var q = {x};");
+        code.Line($"var m = (short*)({x} + {offsets.Multipliers});");
         var whole = size.Of(c => c / 32 & ~7, "wholeBlocks");
         if (whole != "0")
         {
-            code.Open($"for (var b = 0; b < {whole}; b += 8, group += {_blocks.GroupBytes}, q += 256)");
+            code.Open($"for (var b = 0; b < {whole}; b += 8, group += {_blocks.GroupBytes}, q += 256, m += 128)");
             Group("b", 8, _ => null);
             code.Close();
         }
@@ -126,12 +126,19 @@ internal sealed class VectorProductEmitter(SourceWriter code, VectorSet set, Wei
         }
         foreach (var line in set.Reduce("sums", partials)) code.Line(line);
         _blocks.Scales(code, "group", count, present);
+        if (format == WeightFormat.Q6_K && set.UnsignedWeights)
+        {
+            // q6 = w + 32: less 32 times the sum over both halves of scale · Σ m q.
+            code.Line($"var offsets0 = Avx2.ConvertToVector256Int32((sbyte*)group + 192) * Vector256.Load(halfSums + 2 * ({b}));");
+            code.Line($"var offsets1 = Avx2.ConvertToVector256Int32((sbyte*)group + 200) * Vector256.Load(halfSums + 2 * ({b}) + 8);");
+            code.Line("var offsets = Avx2.Permute4x64(Avx2.HorizontalAdd(offsets0, offsets1).AsInt64(), 0xD8).AsInt32();");
+        }
         for (var p = 0; p < set.Parts; p++)
         {
             var (at, sums, sum) = ($"{b} + {p * 4}", set.Part("sums", p), set.Part("sum", p));
             if (_blocks.OffsetShift > 0) sums = $"({sums} - {set.V}.ShiftLeft({set.V}.Load(blockSums + {at}), {_blocks.OffsetShift}))";
             if (format == WeightFormat.Q6_K && set.UnsignedWeights)
-                sums = $"({sums} - Vector256.ShiftLeft(Avx2.MultiplyAddAdjacent(Avx2.ConvertToVector256Int16((sbyte*)group + 192), Vector256.Load(halfSums + 2 * ({b}))), 5))";
+                sums = $"({sums} - Vector256.ShiftLeft(offsets, 5))";
             code.Line($"{sum} = {set.Fma($"{set.V}.ConvertToSingle({sums})", $"{set.Part("scale", p)} * {set.V}.Load(scales + {at})", sum)};");
             if (format.HasMinimum()) code.Line($"{sum} = {set.Fma(set.Part("minimum", p), $"{set.V}.Load(scaledSums + {at})", sum)};");
         }
@@ -141,8 +148,8 @@ internal sealed class VectorProductEmitter(SourceWriter code, VectorSet set, Wei
     private const int Prefetch = 2048;
 
     private string Dot(int j) => format == WeightFormat.Q6_K
-        ? set.ScaledHalvesDot($"w{j}", $"q + {32 * j}", BlockFormat.HalfScales("group", j))
-        : set.Dot($"w{j}", $"q + {32 * j}", _blocks.Signed);
+        ? set.ScaledHalvesDot($"w{j}", $"q + {32 * j}", $"m + {16 * j}", BlockFormat.HalfScales("group", j))
+        : set.Dot($"w{j}", $"q + {32 * j}", $"m + {16 * j}", _blocks.Signed);
 
     private void FloatRow(string x)
     {

@@ -13,8 +13,6 @@ internal sealed class AvxSet(string name) : VectorSet
 
     public override bool UnsignedWeights => true;
 
-    private bool Vnni => Name == "Avx2Vnni";
-
     public override string Fma(string a, string b, string c) => $"Fma.MultiplyAdd({a}, {b}, {c})";
 
     public override IEnumerable<string> Constants =>
@@ -23,7 +21,6 @@ internal sealed class AvxSet(string name) : VectorSet
         "var nibbleShifts = Vector256.Create(0UL, 0UL, 4UL, 4UL);",
         "var spread = Vector256.Create((byte)0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 2, 2, 3, 3, 3, 3, 3, 3, 3, 3);",
         "var bits = Vector256.Create(0x8040201008040201UL).AsByte();",
-        "var ones = Vector256<short>.One;",
     ];
 
     public override string Nibbles(string p, int part) =>
@@ -32,17 +29,15 @@ internal sealed class AvxSet(string name) : VectorSet
     public override string FifthBits(string p, int part) =>
         $"Vector256.Equals(Avx2.Shuffle(Vector256.Create(*(uint*)({p})).AsByte(), spread) & bits, bits) & Vector256.Create((byte)16)";
 
-    public override string Dot(string w, string q, bool signed)
+    public override string Dot(string w, string q, string m, bool signed)
     {
         var activations = $"Vector256.Load((sbyte*)({q}))";
         var (a, b) = signed ? ($"Avx2.Abs({w}.AsSByte())", $"Avx2.Sign({activations}, {w}.AsSByte())") : (w, activations);
-        return Vnni
-            ? $"AvxVnni.MultiplyWideningAndAdd(Vector256<int>.Zero, {a}, {b})"
-            : $"Avx2.MultiplyAddAdjacent(Avx2.MultiplyAddAdjacent({a}, {b}), ones)";
+        return $"Avx2.MultiplyAddAdjacent(Avx2.MultiplyAddAdjacent({a}, {b}), Vector256.Load({m}))";
     }
 
-    public override string ScaledHalvesDot(string w, string q, string s) =>
-        $"Avx2.MultiplyAddAdjacent(Avx2.MultiplyAddAdjacent({w}, Vector256.Load((sbyte*)({q}))), Vector256.Create(Vector128.Create((short){s}[0]), Vector128.Create((short){s}[1])))";
+    public override string ScaledHalvesDot(string w, string q, string m, string s) =>
+        $"Avx2.MultiplyAddAdjacent(Avx2.MultiplyAddAdjacent({w}, Vector256.Load((sbyte*)({q}))), Vector256.Load({m}) * Vector256.Create(Vector128.Create((short){s}[0]), Vector128.Create((short){s}[1])))";
 
     public override IEnumerable<string> Reduce(string name, IReadOnlyList<string> p) =>
     [

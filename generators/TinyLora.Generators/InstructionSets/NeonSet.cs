@@ -11,13 +11,9 @@ internal sealed class NeonSet(bool dot) : PortableSet
 
     public override string Fma(string a, string b, string c) => $"AdvSimd.FusedMultiplyAdd({c}, {a}, {b})";
 
-    public override string Dot(string w, string q, bool signed) => dot
-        ? $"Dp.DotProduct(Dp.DotProduct(Vector128<int>.Zero, {W(w, 0)}, {Q(q, 0)}), {W(w, 1)}, {Q(q, 1)})"
-        : $"BlockDot.Neon({w}Low, {w}High, {q})";
+    public override string Dot(string w, string q, string m, bool signed) => $"BlockDot.{Name}({w}Low, {w}High, {q}, {m})";
 
-    public override string ScaledHalvesDot(string w, string q, string s) => dot
-        ? $"Dp.DotProduct(Vector128<int>.Zero, {W(w, 0)}, {Q(q, 0)}) * {s}[0] + Dp.DotProduct(Vector128<int>.Zero, {W(w, 1)}, {Q(q, 1)}) * {s}[1]"
-        : $"BlockDot.NeonScaled({w}Low, {w}High, {q}, {s})";
+    public override string ScaledHalvesDot(string w, string q, string m, string s) => $"BlockDot.{Name}Scaled({w}Low, {w}High, {q}, {m}, {s})";
 
     public override IEnumerable<string> Reduce(string name, IReadOnlyList<string> p) =>
     [
@@ -26,8 +22,4 @@ internal sealed class NeonSet(bool dot) : PortableSet
     ];
 
     private static string Pairs(string a, string b) => $"AdvSimd.Arm64.AddPairwise({a}, {b})";
-
-    private string W(string w, int part) => $"{Part(w, part)}.AsSByte()";
-
-    private static string Q(string q, int part) => $"Vector128.Load((sbyte*)({q}) + {16 * part})";
 }

@@ -29,9 +29,9 @@ internal class PortableSet : VectorSet
     public override string FifthBits(string p, int part) =>
         $"Vector128.Equals(Vector128.Shuffle(Vector128.Create(*(uint*)({p})).AsByte(), {Part("spread", part)}) & bits, bits) & Vector128.Create((byte)16)";
 
-    public override string Dot(string w, string q, bool signed) => $"BlockDot.Portable({w}Low, {w}High, {q})";
+    public override string Dot(string w, string q, string m, bool signed) => $"BlockDot.Portable({w}Low, {w}High, {q}, {m})";
 
-    public override string ScaledHalvesDot(string w, string q, string s) => $"BlockDot.PortableScaled({w}Low, {w}High, {q}, {s})";
+    public override string ScaledHalvesDot(string w, string q, string m, string s) => $"BlockDot.PortableScaled({w}Low, {w}High, {q}, {m}, {s})";
 
     public override IEnumerable<string> Reduce(string name, IReadOnlyList<string> p) =>
     [

@@ -43,11 +43,11 @@ internal abstract class VectorSet
     /// <summary>Bytes of 16 where bit i of the 32 bits at p is set.</summary>
     public abstract string FifthBits(string p, int part);
 
-    /// <summary>32 weights by 32 activations: int lanes whose sum is the block's; w names the logical vector, q a pointer.</summary>
-    public abstract string Dot(string w, string q, bool signed);
+    /// <summary>32 weights by 32 activations and their small scales: int lanes whose sum is the block's; w names the logical vector, q and m are pointers.</summary>
+    public abstract string Dot(string w, string q, string m, bool signed);
 
-    /// <summary>The same for two half blocks with int scales at s[0], s[1].</summary>
-    public abstract string ScaledHalvesDot(string w, string q, string s);
+    /// <summary>The same for two half blocks with weight scales at s[0], s[1].</summary>
+    public abstract string ScaledHalvesDot(string w, string q, string m, string s);
 
     /// <summary>Declares the logical int vector <paramref name="name"/> whose lane j is the sum over the lanes of partial j.</summary>
     public abstract IEnumerable<string> Reduce(string name, IReadOnlyList<string> partials);

@@ -8,7 +8,7 @@ internal static class TilePlan
     /// <summary>Tile widths of a panel kernel, widest first, the last 1.</summary>
     /// <remarks>
     /// A token of an integer tile holds its float sums and its integer sums in registers, beside the weights, one broadcast and two constants:
-    /// 2 n + 4 registers of one part, so n = 6 of 16; with 32 registers 8 hide the latency and a wider tile gains nothing.
+    /// 2 n + 4 registers of one part, so n = 6 of 16; with 32 registers 8 hide the latency.
     /// ARM holds two parts a token and eight bytes vectors of activations: n = 4.
     /// </remarks>
     public static IReadOnlyList<int> Panel(VectorSet set) => set.Parts == 2 ? [4, 1] : set.Registers == 32 ? [8, 1] : [6, 1];

@@ -206,6 +206,10 @@ public sealed class LoraAdapter : IDisposable
         }
     }
 
+    /// <summary>Whether every tensor has its place in a model; nothing is laid out.</summary>
+    /// <exception cref="InvalidDataException">The adapter does not fit the model: path, tensor, found, expected.</exception>
+    internal void CheckFits(ModelWeights weights) => AdapterBinder.Check(_content, weights);
+
     /// <summary>The adapter laid out for a model, owned by the caller.</summary>
     /// <exception cref="InvalidDataException">The adapter does not fit the model: path, tensor, found, expected.</exception>
     internal BoundAdapter Bind(ModelWeights weights, Func<ElementType, int, int, int> findKernel) => AdapterBinder.Bind(this, _content, weights, findKernel);

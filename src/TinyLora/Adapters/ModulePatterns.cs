@@ -12,6 +12,8 @@ namespace TinyLora.Adapters;
 internal sealed class ModulePatterns
 {
     private const int MaxKeyLength = 1000;
+    // A key for each module of a large model is about a thousand.
+    private const int MaxCount = 10_000;
     // An adapter of a large model has about a thousand modules; an honest pattern takes microseconds for each.
     private static readonly TimeSpan s_budget = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan s_patience = TimeSpan.FromMilliseconds(100);
@@ -38,6 +40,7 @@ internal sealed class ModulePatterns
         foreach (var property in element.EnumerateObject())
         {
             var value = property.Value;
+            if (_patterns.Count == MaxCount) Throw.BadFile(_path, _field, $"more than {MaxCount} patterns", "fewer");
             if (value.ValueKind != JsonValueKind.Number || !value.TryGetDouble(out var number) || !double.IsFinite(number) || (integers && (!value.TryGetInt32(out var rank) || rank < 1)))
             {
                 Throw.BadFile(_path, $"{_field}: {property.Name}", value.GetRawText(), integers ? "a rank of at least 1" : "a number");

@@ -13,7 +13,6 @@ internal sealed class PeftConfig
     private const double DefaultAlpha = 8;
 
     private readonly string _path;
-    private bool _hasType;
 
     private PeftConfig(string path)
     {
@@ -45,13 +44,15 @@ internal sealed class PeftConfig
     public static PeftConfig Read(string path, JsonElement root)
     {
         var config = new PeftConfig(path);
+        // First, because another method's fields mean nothing here.
+        if (!root.TryGetProperty("peft_type", out var type)) Throw.BadFile(path, "peft_type", "no such field", "LORA");
+        config.CheckType(type);
         var names = new HashSet<string>(StringComparer.Ordinal);
         foreach (var field in root.EnumerateObject())
         {
             if (!names.Add(field.Name)) Throw.BadFile(path, field.Name, "the field twice", "once");
             config.ReadField(field.Name, field.Value);
         }
-        if (!config._hasType) Throw.BadFile(path, "peft_type", "no such field", "LORA");
         return config;
     }
 
@@ -66,7 +67,6 @@ internal sealed class PeftConfig
         switch (name)
         {
             case "peft_type":
-                ReadType(value);
                 break;
             case "r":
                 if (value.ValueKind != JsonValueKind.Number || !value.TryGetInt32(out var rank) || rank < 1) Throw.BadFile(_path, name, value.GetRawText(), "a rank of at least 1");
@@ -136,9 +136,8 @@ internal sealed class PeftConfig
         }
     }
 
-    private void ReadType(JsonElement value)
+    private void CheckType(JsonElement value)
     {
-        _hasType = true;
         if (value.ValueKind == JsonValueKind.String)
         {
             if (value.ValueEquals("LORA")) return;

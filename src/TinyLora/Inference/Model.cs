@@ -19,6 +19,8 @@ public abstract class Model : IDisposable
     private readonly StepContext _context;
     private readonly Lock _turn = new();
     private readonly List<LoraAdapter> _known = [];
+    // Kept: a delegate made at each call would be garbage.
+    private readonly Func<ElementType, int, int, int> _findKernel;
     private Tokenizer? _tokenizer;
     private bool _disposed;
 
@@ -34,6 +36,7 @@ public abstract class Model : IDisposable
         ArgumentOutOfRangeException.ThrowIfGreaterThan(options.ThreadCount, MaxThreadCount, nameof(options.ThreadCount));
         InstructionSet = options.InstructionSet ?? InstructionSet.Current;
         if (!InstructionSet.IsSupported) InstructionSet.Find(InstructionSet.Name);
+        _findKernel = Kernel;
         Weights = ModelWeights.Open(path);
         try
         {
@@ -173,7 +176,7 @@ public abstract class Model : IDisposable
 
     internal BoundAdapter Bind(LoraAdapter adapter)
     {
-        var bound = adapter.BindTo(this, Weights, Kernel);
+        var bound = adapter.BindTo(this, Weights, _findKernel);
         lock (AdapterGate)
             if (!_known.Contains(adapter)) _known.Add(adapter);
         return bound;

@@ -37,6 +37,7 @@ public readonly unsafe struct ScalarKernels : IModelKernels
 
     private static float QuantizedDot(ElementType type, byte* row, byte* x, int columns)
     {
+        var multipliers = (short*)(x + QuantizedRow.MultipliersOffset(columns));
         var scales = (float*)(x + QuantizedRow.ScalesOffset(columns));
         var scaledSums = (float*)(x + QuantizedRow.ScaledSumsOffset(columns));
         var hasMinimum = type is ElementType.Q4_1 or ElementType.Q5_1 or ElementType.Q4_K or ElementType.Q5_K;
@@ -46,7 +47,7 @@ public readonly unsafe struct ScalarKernels : IModelKernels
         {
             block.Read(type, row, b);
             var sum = 0;
-            for (var i = 0; i < 32; i++) sum += block.Values[i] * (sbyte)x[32 * b + i];
+            for (var i = 0; i < 32; i++) sum += block.Values[i] * (sbyte)x[32 * b + i] * multipliers[16 * b + 4 * (i / 8)];
             lanes[b & 7] = MathF.FusedMultiplyAdd(sum, block.Scale * scales[b], lanes[b & 7]);
             if (hasMinimum) lanes[b & 7] = MathF.FusedMultiplyAdd(block.Minimum, scaledSums[b], lanes[b & 7]);
         }

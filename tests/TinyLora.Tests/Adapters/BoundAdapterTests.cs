@@ -64,6 +64,7 @@ public sealed unsafe class BoundAdapterTests : IDisposable
         var message = Assert.Throws<InvalidDataException>(() => Bound.Bind(adapter, weights)).Message;
         Assert.Contains(found, message);
         Assert.Contains(module, message);
+        Assert.Equal(message, Assert.Throws<InvalidDataException>(() => adapter.CheckFits(weights)).Message);
     }
 
     private ModelWeights Model(bool gguf)
