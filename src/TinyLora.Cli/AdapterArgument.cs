@@ -1,0 +1,29 @@
+using System.CommandLine.Parsing;
+using System.Globalization;
+
+namespace TinyLora.Cli;
+
+/// <summary>An adapter of the command line: <c>PATH</c> or <c>PATH:SCALE</c>. A path may hold colons; one that exists as it stands is a path.</summary>
+internal readonly record struct AdapterArgument(string Path, float Scale)
+{
+    public static AdapterArgument[] ParseAll(ArgumentResult result)
+    {
+        var adapters = new AdapterArgument[result.Tokens.Count];
+        for (var i = 0; i < adapters.Length; i++)
+        {
+            adapters[i] = Parse(result.Tokens[i].Value);
+            if (adapters[i].Path.Length == 0) result.AddError("An adapter needs a path.");
+            else if (!float.IsFinite(adapters[i].Scale)) result.AddError($"The scale of an adapter is a finite number: '{result.Tokens[i].Value}'.");
+        }
+        return adapters;
+    }
+
+    public static AdapterArgument Parse(string text)
+    {
+        var colon = text.LastIndexOf(':');
+        var isPath = colon < 0 || System.IO.Path.Exists(text);
+        return !isPath && float.TryParse(text.AsSpan(colon + 1), NumberStyles.Float, CultureInfo.InvariantCulture, out var scale)
+            ? new AdapterArgument(text[..colon], scale)
+            : new AdapterArgument(text, 1f);
+    }
+}

@@ -1,0 +1,38 @@
+using TinyLora.Conversation;
+using TinyLora.Inference;
+
+namespace TinyLora.Cli;
+
+/// <summary>Writes an answer as one JSON object on one line.</summary>
+internal static class AnswerJson
+{
+    public static void Write(Stream output, Model model, ReadOnlySpan<int> prompt, Answer answer)
+    {
+        using (var json = JsonOutput.Open(output))
+        {
+            json.WriteStartObject();
+            json.WriteString("text"u8, answer.Utf8);
+            JsonOutput.WriteNumbers(json, "prompt_ids", prompt);
+            JsonOutput.WriteNumbers(json, "token_ids", answer.Tokens);
+            json.WriteString("stop_reason", Name(answer.StopReason));
+            json.WriteNumber("prompt_tokens", prompt.Length);
+            json.WriteNumber("generated_tokens", answer.Tokens.Length);
+            json.WriteNumber("prompt_tokens_per_second", Math.Round(answer.PromptRate, 2));
+            json.WriteNumber("tokens_per_second", Math.Round(answer.GenerationRate, 2));
+            json.WriteNumber("seed", answer.Seed);
+            json.WriteNumber("threads", model.ThreadCount);
+            json.WriteString("instruction_set", model.InstructionSet.Name);
+            json.WriteEndObject();
+        }
+        output.WriteByte((byte)'\n');
+    }
+
+    private static string Name(StopReason reason) => reason switch
+    {
+        StopReason.EndOfGeneration => "end_of_generation",
+        StopReason.MaxTokenLimitReached => "max_tokens",
+        StopReason.StopSequenceDetected => "stop_sequence",
+        StopReason.ContextSizeLimitExceeded => "context_full",
+        _ => "cancelled",
+    };
+}

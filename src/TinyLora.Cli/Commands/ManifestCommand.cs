@@ -1,0 +1,36 @@
+using System.CommandLine;
+using TinyLora.Weights;
+
+namespace TinyLora.Cli.Commands;
+
+/// <summary><c>tinylora manifest</c>: what the source generator needs to know of a model.</summary>
+internal sealed class ManifestCommand
+{
+    private readonly Argument<string> _model = new("MODEL") { Description = "A GGUF file or a Hugging Face folder." };
+    private readonly Option<int[]> _ranks = new("--ranks") { Description = $"Ranks of adapters to generate kernels for, 1 to {ModelManifest.MaxRank}.", HelpName = "8,16", CustomParser = Numbers.List };
+    private readonly Option<string> _output = new("--output", "-o") { Description = "Where the manifest is written.", HelpName = "FILE", Required = true };
+
+    public static Command Create()
+    {
+        var options = new ManifestCommand();
+        var command = new Command("manifest", "Writes a model's manifest, from which its kernels are generated.") { options._model, options._ranks, options._output };
+        command.Validators.Add(result =>
+        {
+            var ranks = result.Has(options._ranks) ? result.GetValue(options._ranks) ?? [] : [];
+            foreach (var rank in ranks)
+                if (rank is < 1 or > ModelManifest.MaxRank) result.AddError($"--ranks needs numbers from 1 to {ModelManifest.MaxRank}, not {rank}.");
+            if (ranks.Distinct().Count() < ranks.Length) result.AddError("--ranks names a rank twice.");
+        });
+        command.SetAction(options.Run);
+        return command;
+    }
+
+    private int Run(ParseResult parsed)
+    {
+        return OutputFile.Write(parsed.GetValue(_output)!, output =>
+        {
+            ModelManifest.Write(parsed.GetValue(_model)!, parsed.GetValue(_ranks) ?? [], output);
+            return ExitCode.Success;
+        });
+    }
+}

@@ -1,0 +1,43 @@
+using System.CommandLine;
+using TinyLora.Adapters;
+using TinyLora.Inference;
+
+namespace TinyLora.Cli;
+
+/// <summary>The options that choose a model, its adapters and how it computes; and what they choose, opened.</summary>
+internal sealed class ModelOptionsGroup
+{
+    private readonly Option<string> _model = SharedOptions.Model();
+    private readonly Option<AdapterArgument[]> _adapters = SharedOptions.Adapters();
+    private readonly Option<int> _threads = SharedOptions.Threads();
+    private readonly Option<string> _instructionSet = SharedOptions.InstructionSet();
+
+    public void AddTo(Command command)
+    {
+        command.Add(_model);
+        command.Add(_adapters);
+        command.Add(_threads);
+        command.Add(_instructionSet);
+    }
+
+    /// <summary>Opens the model and puts the adapters on, in the order of the command line.</summary>
+    public Model Open(ParseResult parsed)
+    {
+        var options = new ModelOptions
+        {
+            ThreadCount = parsed.GetValue(_threads),
+            InstructionSet = parsed.GetValue(_instructionSet) is { } name ? Kernels.InstructionSet.Find(name) : null,
+        };
+        var model = Model.Open(parsed.GetValue(_model)!, options);
+        try
+        {
+            foreach (var (path, scale) in parsed.GetValue(_adapters) ?? []) model.ApplyLoraAdapter(new LoraAdapter(path) { Scale = scale });
+            return model;
+        }
+        catch
+        {
+            model.Dispose();
+            throw;
+        }
+    }
+}

@@ -1,0 +1,4 @@
+using TinyLora.Cli;
+
+using var terminal = Terminal.OfProcess();
+return Application.Run(args, terminal);

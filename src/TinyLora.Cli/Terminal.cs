@@ -1,0 +1,74 @@
+namespace TinyLora.Cli;
+
+/// <summary>Where a command reads and writes: bytes, so that text is UTF-8 without a byte order mark on every machine.</summary>
+internal sealed class Terminal(Func<Stream> openInput, Stream output, Stream error) : IDisposable
+{
+    private readonly Lock _lock = new();
+    private Stream? _input;
+    private CancellationTokenSource? _work;
+
+    /// <summary>Standard input, opened at its first use: most commands need none.</summary>
+    /// <exception cref="IOException">There is none.</exception>
+    public Stream Input => _input ??= openInput();
+
+    public Stream Output { get; } = output;
+
+    public Stream Error { get; } = error;
+
+    /// <summary>Standard input, output and error of the process, and Ctrl-C.</summary>
+    public static Terminal OfProcess()
+    {
+        var terminal = new Terminal(Console.OpenStandardInput, Console.OpenStandardOutput(), Console.OpenStandardError());
+        Console.CancelKeyPress += (_, press) => press.Cancel = terminal.Interrupt();
+        return terminal;
+    }
+
+    /// <summary>Begins work that <see cref="Interrupt"/> ends; it is over when the token's source is disposed.</summary>
+    public CancellationTokenSource BeginWork()
+    {
+        lock (_lock) return _work = new CancellationTokenSource();
+    }
+
+    /// <summary>What Ctrl-C does: ends the work at hand; false if there is none, or it was told already.</summary>
+    public bool Interrupt()
+    {
+        lock (_lock)
+        {
+            if (_work is not { IsCancellationRequested: false } work) return false;
+            work.Cancel();
+            return true;
+        }
+    }
+
+    /// <summary>Ends what <see cref="BeginWork"/> began.</summary>
+    public void EndWork()
+    {
+        lock (_lock)
+        {
+            _work?.Dispose();
+            _work = null;
+        }
+    }
+
+    /// <summary>One line of text to standard output.</summary>
+    public void WriteLine(string text) => Output.Write(Text.Utf8(text + "\n"));
+
+    /// <summary>One line of text to standard error; nowhere, if that cannot be written.</summary>
+    public void WriteError(string text)
+    {
+        try
+        {
+            Error.Write(Text.Utf8(text + "\n"));
+            Error.Flush();
+        }
+        catch (Exception unwritable) when (unwritable is IOException or ObjectDisposedException)
+        {
+        }
+    }
+
+    public void Dispose()
+    {
+        _input?.Dispose();
+        EndWork();
+    }
+}
