@@ -33,7 +33,8 @@ internal sealed class Answer : IDisposable
     /// <summary>The tokens as they were chosen, with the one that ended the answer.</summary>
     public ReadOnlySpan<int> Tokens => _generator.Generated;
 
-    public ulong Seed => _sampler.Seed;
+    /// <summary>The seed that gives this answer again; null where chance has no part in it.</summary>
+    public ulong? Seed => _sampler.Options.Temperature == 0f ? null : _sampler.Seed;
 
     public double PromptRate => Rate(_prompt.Length, _generator.PromptDuration);
 

@@ -19,7 +19,7 @@ internal static class AnswerJson
             json.WriteNumber("generated_tokens", answer.Tokens.Length);
             json.WriteNumber("prompt_tokens_per_second", Math.Round(answer.PromptRate, 2));
             json.WriteNumber("tokens_per_second", Math.Round(answer.GenerationRate, 2));
-            json.WriteNumber("seed", answer.Seed);
+            if (answer.Seed is { } seed) json.WriteNumber("seed", seed);
             json.WriteNumber("threads", model.ThreadCount);
             json.WriteString("instruction_set", model.InstructionSet.Name);
             json.WriteEndObject();

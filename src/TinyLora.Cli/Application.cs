@@ -15,6 +15,10 @@ internal static class Application
             terminal.Output.Flush();
             return code;
         }
+        catch (OperationCanceledException)
+        {
+            return ExitCode.Interrupted;
+        }
         catch (Exception failure)
         {
             terminal.WriteError($"tinylora: {Failure.Describe(failure)}");
@@ -31,7 +35,8 @@ internal static class Application
         if (parsed.Errors.Count > 0)
         {
             var command = CommandPath(parsed.CommandResult);
-            terminal.WriteError($"tinylora: {Text.OneLine(parsed.Errors[0].Message)} See '{command} --help'.");
+            var message = parsed.UnmatchedTokens.Count > 0 ? $"'{parsed.UnmatchedTokens[0]}' is no option or command here." : parsed.Errors[0].Message;
+            terminal.WriteError($"tinylora: {Text.OneLine(message)} See '{command} --help'.");
             return ExitCode.WrongUsage;
         }
         using var output = new StreamWriter(terminal.Output, leaveOpen: true);
@@ -49,11 +54,15 @@ internal static class Application
         var root = new RootCommand("Runs small language models with LoRA adapters.")
         {
             RunCommand.Create(terminal),
+            ChatCommand.Create(terminal),
             LogitsCommand.Create(terminal),
             TokenizeCommand.Create(terminal),
             DetokenizeCommand.Create(terminal),
             TemplateCommand.Create(terminal),
+            InspectCommand.Create(terminal),
             ManifestCommand.Create(),
+            BenchCommand.Create(terminal),
+            AdapterCommand.Create(),
         };
         // [suggest] and the like would take a first argument away; /h and /? may be files.
         root.Directives.Clear();

@@ -15,7 +15,7 @@ internal sealed class LogitsRun(Model model, int[] tokens, int last, int chunk)
     private readonly SessionOptions _options = new() { ContextLength = tokens.Length, ChunkLength = Math.Min(chunk, new SessionOptions().ChunkLength) };
 
     /// <summary>Writes input_ids [T] and logits [last, VocabularySize] as safetensors; returns the XXH3-64 of the logits' bytes.</summary>
-    public ulong Write(Stream output)
+    public ulong Write(Stream output, CancellationToken cancellation)
     {
         WriteHeader(output);
         WriteLittleEndian(output, tokens);
@@ -27,11 +27,17 @@ internal sealed class LogitsRun(Model model, int[] tokens, int last, int chunk)
         var rest = tokens.AsSpan();
         if (rest.Length > last)
         {
-            session.Prefill(rest[..^last]);
+            var before = rest[..^last];
+            for (; !before.IsEmpty; before = before[Math.Min(_options.ChunkLength, before.Length)..])
+            {
+                cancellation.ThrowIfCancellationRequested();
+                session.Prefill(before[..Math.Min(_options.ChunkLength, before.Length)]);
+            }
             rest = rest[^last..];
         }
         for (; !rest.IsEmpty; rest = rest[Math.Min(rows, rest.Length)..])
         {
+            cancellation.ThrowIfCancellationRequested();
             var piece = rest[..Math.Min(rows, rest.Length)];
             var computed = logits.AsSpan(0, piece.Length * vocabulary);
             session.Prefill(piece, computed);

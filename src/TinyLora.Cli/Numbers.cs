@@ -6,14 +6,15 @@ namespace TinyLora.Cli;
 /// <summary>Reads the values of options, in the same form on every machine.</summary>
 internal static class Numbers
 {
-    public static Func<ArgumentResult, int> Whole(int least, int most = int.MaxValue) => result =>
+    public static Func<ArgumentResult, int> Whole(int least, int most = int.MaxValue) => result => Whole(result, result.Tokens[0].Value, least, most);
+
+    public static int Whole(ArgumentResult result, string text, int least, int most)
     {
-        var text = result.Tokens[0].Value;
         if (int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number) && number >= least && number <= most) return number;
         var range = most == int.MaxValue ? $"of at least {least}" : $"from {least} to {most}";
         result.AddError($"{Name(result)} needs a whole number {range}, not '{text}'.");
         return least;
-    };
+    }
 
     /// <param name="isInRange">Whether a finite number is good.</param>
     /// <param name="range">The same in words.</param>

@@ -15,18 +15,25 @@ internal sealed class Terminal(Func<Stream> openInput, Stream output, Stream err
 
     public Stream Error { get; } = error;
 
+    /// <summary>Whether a person types the input.</summary>
+    public bool IsInteractive { get; private init; }
+
     /// <summary>Standard input, output and error of the process, and Ctrl-C.</summary>
     public static Terminal OfProcess()
     {
-        var terminal = new Terminal(Console.OpenStandardInput, Console.OpenStandardOutput(), Console.OpenStandardError());
+        var terminal = new Terminal(Console.OpenStandardInput, Console.OpenStandardOutput(), Console.OpenStandardError()) { IsInteractive = !Console.IsInputRedirected };
         Console.CancelKeyPress += (_, press) => press.Cancel = terminal.Interrupt();
         return terminal;
     }
 
-    /// <summary>Begins work that <see cref="Interrupt"/> ends; it is over when the token's source is disposed.</summary>
-    public CancellationTokenSource BeginWork()
+    /// <summary>Begins work that <see cref="Interrupt"/> ends; <see cref="EndWork"/> says that it is over.</summary>
+    public CancellationToken BeginWork()
     {
-        lock (_lock) return _work = new CancellationTokenSource();
+        lock (_lock)
+        {
+            _work = new CancellationTokenSource();
+            return _work.Token;
+        }
     }
 
     /// <summary>What Ctrl-C does: ends the work at hand; false if there is none, or it was told already.</summary>
@@ -50,6 +57,44 @@ internal sealed class Terminal(Func<Stream> openInput, Stream output, Stream err
         }
     }
 
+    /// <summary>The sign that a line may be typed, if anybody types.</summary>
+    public void WritePrompt()
+    {
+        if (!IsInteractive) return;
+        Output.Write("> "u8);
+        Output.Flush();
+    }
+
+    /// <summary>All of standard input.</summary>
+    /// <exception cref="UnusableInputException">It cannot be read.</exception>
+    public byte[] ReadInput()
+    {
+        try
+        {
+            using var bytes = new MemoryStream();
+            Input.CopyTo(bytes);
+            return bytes.ToArray();
+        }
+        catch (Exception unreadable) when (unreadable is IOException or UnauthorizedAccessException)
+        {
+            throw Unreadable(unreadable);
+        }
+    }
+
+    /// <summary>The next line of a reader of <see cref="Input"/>; null at the end.</summary>
+    /// <exception cref="UnusableInputException">It cannot be read.</exception>
+    public static string? ReadLine(TextReader input)
+    {
+        try
+        {
+            return input.ReadLine();
+        }
+        catch (Exception unreadable) when (unreadable is IOException or UnauthorizedAccessException)
+        {
+            throw Unreadable(unreadable);
+        }
+    }
+
     /// <summary>One line of text to standard output.</summary>
     public void WriteLine(string text) => Output.Write(Text.Utf8(text + "\n"));
 
@@ -65,6 +110,8 @@ internal sealed class Terminal(Func<Stream> openInput, Stream output, Stream err
         {
         }
     }
+
+    private static UnusableInputException Unreadable(Exception reason) => new($"standard input cannot be read: {reason.Message}");
 
     public void Dispose()
     {

@@ -20,7 +20,7 @@ internal sealed class DetokenizeCommand
 
     private int Run(ParseResult parsed, Terminal terminal)
     {
-        var tokenizer = Tokenizer.Open(parsed.GetValue(_model)!);
+        var tokenizer = Tokenizer.Open(TokenizerPath.Of(parsed.GetValue(_model)!));
         var tokens = parsed.GetValue(_tokens)!;
         foreach (var token in tokens)
             if (token >= tokenizer.VocabularySize)

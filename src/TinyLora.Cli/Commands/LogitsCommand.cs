@@ -43,7 +43,16 @@ internal sealed class LogitsCommand
         PromptTokens.Check(model, tokens);
         var last = parsed.Has(_last) ? Math.Min(parsed.GetValue(_last), tokens.Length) : tokens.Length;
         var run = new LogitsRun(model, tokens, last, parsed.Has(_chunk) ? parsed.GetValue(_chunk) : int.MaxValue);
-        var hash = parsed.GetValue(_output) is { } path ? OutputFile.Write(path, run.Write) : run.Write(Stream.Null);
+        var work = terminal.BeginWork();
+        ulong hash;
+        try
+        {
+            hash = parsed.GetValue(_output) is { } path ? OutputFile.Write(path, output => run.Write(output, work)) : run.Write(Stream.Null, work);
+        }
+        finally
+        {
+            terminal.EndWork();
+        }
         terminal.WriteLine(hash.ToString("x16", CultureInfo.InvariantCulture));
         return ExitCode.Success;
     }

@@ -43,10 +43,10 @@ internal sealed class RunCommand
         var limit = parsed.Has(_count) ? parsed.GetValue(_count) : DefaultTokenCount;
         using var answer = new Answer(model, prompt, limit, _sampling.Read(parsed));
         var streams = !parsed.Has(_json);
-        using var work = terminal.BeginWork();
+        var work = terminal.BeginWork();
         try
         {
-            answer.Run(streams ? terminal.Output : null, work.Token);
+            answer.Run(streams ? terminal.Output : null, work);
         }
         finally
         {

@@ -22,8 +22,8 @@ internal sealed class TokenizeCommand
 
     private int Run(ParseResult parsed, Terminal terminal)
     {
-        var tokenizer = Tokenizer.Open(parsed.GetValue(_model)!);
-        var text = parsed.GetValue(_file) is { } file ? File.ReadAllBytes(file) : ReadAll(terminal.Input);
+        var tokenizer = Tokenizer.Open(TokenizerPath.Of(parsed.GetValue(_model)!));
+        var text = parsed.GetValue(_file) is { } file ? File.ReadAllBytes(file) : terminal.ReadInput();
         using var tokens = new NativeScratch<int>(tokenizer.MaxTokenCount(text.Length));
         var count = tokenizer.Encode(text, tokens.Span, parsed.Has(_special), begin: !parsed.Has(_noBegin));
         using (var json = JsonOutput.Open(terminal.Output))
@@ -34,12 +34,5 @@ internal sealed class TokenizeCommand
         }
         terminal.WriteLine("");
         return ExitCode.Success;
-    }
-
-    private static byte[] ReadAll(Stream input)
-    {
-        using var bytes = new MemoryStream();
-        input.CopyTo(bytes);
-        return bytes.ToArray();
     }
 }
