@@ -24,6 +24,21 @@ public class LifetimeTests
     }
 
     [Fact]
+    public void What_has_ended_takes_no_adapter()
+    {
+        var model = Lantern.Open();
+        var session = model.CreateSession();
+        session.Dispose();
+        using (var adapter = Lantern.Adapter("pirate"))
+        {
+            Assert.Throws<ObjectDisposedException>(() => session.Adapters.Add(adapter));
+            model.Dispose();
+            Assert.Throws<ObjectDisposedException>(() => model.ApplyLoraAdapter(adapter));
+        }
+        Assert.Throws<ArgumentException>(() => new Batch([null!]));
+    }
+
+    [Fact]
     public void A_batch_that_refuses_leaves_every_session_as_it_was()
     {
         using var model = Lantern.Open();
