@@ -193,6 +193,26 @@ public class LifetimeTests
     }
 
     [Fact]
+    public void A_model_whose_file_is_gone_still_speaks()
+    {
+        var copy = Path.GetTempFileName();
+        File.Copy(Lantern.ModelPath, copy, overwrite: true);
+        using var model = Model.Open(copy);
+        File.Delete(copy);
+        using var chat = new MultiTurnConversation(model) { MaximumCompletionTokens = 4 };
+        Assert.NotEmpty(chat.Submit("Who are you?").Text);
+    }
+
+    [Fact]
+    public void An_array_of_a_file_that_is_closed_throws()
+    {
+        var file = TinyLora.Files.GgufFile.Open(Lantern.ModelPath);
+        Assert.True(file.TryGetArray("tokenizer.ggml.tokens", out var tokens));
+        file.Dispose();
+        Assert.Throws<ObjectDisposedException>(() => tokens.GetStrings());
+    }
+
+    [Fact]
     public void A_conversation_that_is_disposed_in_its_own_callback_ends()
     {
         using var model = Lantern.Open();
