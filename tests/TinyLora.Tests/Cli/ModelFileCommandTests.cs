@@ -63,9 +63,7 @@ public class ModelFileCommandTests
             var columns = line.Split('\t');
             var path = Path.Combine(folder, columns[0]);
             if (columns[1] == "load" || !Path.Exists(path)) continue;
-            var run = CommandRun.Of("inspect", path);
-            if (run.ExitCode == 0) continue;
-            run.Refused(1, "");
+            CommandRun.Of("inspect", path).Refused(1, "");
             refused++;
         }
         Assert.True(refused > 50, $"{refused} refused");

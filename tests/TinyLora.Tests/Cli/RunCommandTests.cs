@@ -114,6 +114,17 @@ public class RunCommandTests
         Assert.False(terminal.Interrupt());
     }
 
+    [SkippableFact]
+    public void AModelWithoutAChatTemplateGoesOnWithRawText()
+    {
+        string[] args = ["run", "-m", Shared.Path("models/stories260k/stories260K-f32.gguf"), "-p", "Once upon a time", "--greedy", "-n", "8"];
+        CommandRun.Of(args).Refused(1, "--raw");
+        var json = CommandRun.Of([.. args, "--raw", "--json"]).Succeeded().Json;
+        Assert.Equal(1, Ids(json, "prompt_ids")[0]);
+        Assert.Equal(8, Ids(json, "token_ids").Length);
+        Assert.Equal("max_tokens", json.GetProperty("stop_reason").GetString());
+    }
+
     [Fact]
     public void APromptThatIsTooLongIsRefused() =>
         CommandRun.Of("run", "-m", Lantern, "-p", string.Join(' ', Enumerable.Repeat("lantern", 600))).Refused(1, "the context of");
