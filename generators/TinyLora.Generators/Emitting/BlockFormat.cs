@@ -53,8 +53,14 @@ internal sealed class BlockFormat(WeightFormat format, VectorSet set)
             SixBitScales(code, group);
             return;
         }
-        HalfLanes(code, "scale", group, 0, count, present);
-        if (format.HasMinimum()) HalfLanes(code, "minimum", group, 2, count, present);
+        // The half scale is a block's first two bytes, a half minimum the next two.
+        var heads = Enumerable.Range(0, 8).Select(j =>
+        {
+            if (j >= count) return null;
+            var at = $"{group} + {j * format.BlockBytes()}";
+            return (At: at, Condition: present(j)) as (string At, string? Condition)?;
+        }).ToArray();
+        set.HalfScales(code, heads, format.HasMinimum());
     }
 
     public static string ScalarHalf(string p) =>
@@ -97,23 +103,6 @@ internal sealed class BlockFormat(WeightFormat format, VectorSet set)
         > 0 => $"{set.V}.ShiftLeft({bytes}.AsUInt16(), {left}).AsByte()",
         _ => $"{set.V}.ShiftRightLogical({bytes}.AsUInt16(), {-left}).AsByte()",
     };
-
-    private void HalfLanes(SourceWriter code, string name, string group, int offset, int count, Func<int, string?> present)
-    {
-        var lanes = Enumerable.Range(0, 8).Select(j =>
-        {
-            if (j >= count) return "0";
-            var bits = $"*(short*)({group} + {j * format.BlockBytes() + offset})";
-            return present(j) is { } condition ? $"{condition} ? {bits} : 0" : bits;
-        }).ToArray();
-        for (var p = 0; p < set.Parts; p++)
-        {
-            var ints = set.Parts == 1
-                ? $"Avx2.ConvertToVector256Int32(Vector128.Create({string.Join(", ", lanes.Select(l => l == "0" ? "(short)0" : $"(short)({l})"))}))"
-                : set.CreateInts(lanes, p);
-            code.Line($"var {set.Part(name, p)} = {HalfBits(set, ints)};");
-        }
-    }
 
     // Eight six-bit scales and minima in twelve bytes: 0-3 in the low bits of bytes 0-3 and 4-7, 4-7 in the nibbles of bytes 8-11 and the top bits.
     private void SixBitScales(SourceWriter code, string group)

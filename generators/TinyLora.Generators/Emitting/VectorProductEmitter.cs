@@ -14,9 +14,17 @@ internal sealed class VectorProductEmitter(SourceWriter code, VectorSet set, Wei
         LinearEmitter.OpenKernel(code, $"public static void {name}(byte* weights, {(size.IsConstant ? "" : "int columns, ")}byte* x, float* y, int firstRow, int endRow)");
         Prologue();
         code.Line("var row = weights + firstRow * rowBytes;");
-        code.Open("for (var r = firstRow; r < endRow; r++, row += rowBytes)");
-        Row("x");
-        code.Line("y[r] = total;");
+        code.Line("var r = firstRow;");
+        if (!format.IsQuantized())
+        {
+            // One row's sums wait for each other; those of several rows do not.
+            code.Open($"for (; r + {FloatRows} <= endRow; r += {FloatRows}, row += {FloatRows} * rowBytes)");
+            FloatSums("x", FloatRows);
+            for (var i = 0; i < FloatRows; i++) Store(i, $"y[r + {i}]");
+            code.Close();
+        }
+        code.Open("for (; r < endRow; r++, row += rowBytes)");
+        Row("x", "y[r]");
         code.Close();
         code.Close();
         code.Line();
@@ -31,8 +39,7 @@ internal sealed class VectorProductEmitter(SourceWriter code, VectorSet set, Wei
         code.Open("for (var r = firstRow; r < endRow; r++, row += rowBytes)");
         code.Open("for (var t = 0; t < count; t++)");
         code.Line("var input = x + t * xStride;");
-        Row("input");
-        code.Line("y[t * yStride + r] = total;");
+        Row("input", "y[t * yStride + r]");
         code.Close();
         code.Close();
         code.Close();
@@ -56,16 +63,27 @@ internal sealed class VectorProductEmitter(SourceWriter code, VectorSet set, Wei
         foreach (var line in set.Constants) code.Line(line);
     }
 
-    private void Row(string x)
+    private void Row(string x, string output)
     {
-        for (var p = 0; p < set.Parts; p++) code.Line($"var {set.Part("sum", p)} = {set.V}<float>.Zero;");
-        if (!format.IsQuantized()) FloatRow(x);
-        else QuantizedRow(x);
-        var four = set.Parts == 1 ? "sum.GetLower() + sum.GetUpper()" : "sumLow + sumHigh";
-        code.Line($"var four = {four};");
-        code.Line("var two = four + Vector128.Shuffle(four, Vector128.Create(2, 3, 2, 3));");
-        code.Line("var total = two.ToScalar() + two.GetElement(1);");
+        if (format.IsQuantized())
+        {
+            for (var p = 0; p < set.Parts; p++) code.Line($"var {Sum(0, p)} = {set.V}<float>.Zero;");
+            QuantizedRow(x);
+        }
+        else FloatSums(x, 1);
+        Store(0, output);
     }
+
+    // The tree over the eight lanes.
+    private void Store(int row, string output)
+    {
+        var four = set.Parts == 1 ? $"{Sum(row, 0)}.GetLower() + {Sum(row, 0)}.GetUpper()" : $"{Sum(row, 0)} + {Sum(row, 1)}";
+        code.Line($"var four{row} = {four};");
+        code.Line($"var two{row} = four{row} + Vector128.Shuffle(four{row}, Vector128.Create(2, 3, 2, 3));");
+        code.Line($"{output} = two{row}.ToScalar() + two{row}.GetElement(1);");
+    }
+
+    private string Sum(int row, int part) => set.Part($"sum{row}", part);
 
     private void QuantizedRow(string x)
     {
@@ -135,7 +153,7 @@ internal sealed class VectorProductEmitter(SourceWriter code, VectorSet set, Wei
         }
         for (var p = 0; p < set.Parts; p++)
         {
-            var (at, sums, sum) = ($"{b} + {p * 4}", set.Part("sums", p), set.Part("sum", p));
+            var (at, sums, sum) = ($"{b} + {p * 4}", set.Part("sums", p), Sum(0, p));
             if (_blocks.OffsetShift > 0) sums = $"({sums} - {set.V}.ShiftLeft({set.V}.Load(blockSums + {at}), {_blocks.OffsetShift}))";
             if (format == WeightFormat.Q6_K && set.UnsignedWeights)
                 sums = $"({sums} - Vector256.ShiftLeft(offsets, 5))";
@@ -151,18 +169,37 @@ internal sealed class VectorProductEmitter(SourceWriter code, VectorSet set, Wei
         ? set.ScaledHalvesDot($"w{j}", $"q + {32 * j}", $"m + {16 * j}", BlockFormat.HalfScales("group", j))
         : set.Dot($"w{j}", $"q + {32 * j}", $"m + {16 * j}", _blocks.Signed);
 
-    private void FloatRow(string x)
+    private const int FloatRows = 4;
+
+    private void FloatSums(string x, int rows)
     {
         code.Line($"var floats = (float*){x};");
+        for (var i = 0; i < rows; i++)
+        {
+            if (i > 0) code.Line($"var row{i} = row + {i} * rowBytes;");
+            for (var p = 0; p < set.Parts; p++) code.Line($"var {Sum(i, p)} = {set.V}<float>.Zero;");
+        }
         var whole = size.Of(c => c & ~7, "(columns & ~7)");
         if (whole != "0")
         {
             code.Open($"for (var k = 0; k < {whole}; k += 8)");
-            for (var p = 0; p < set.Parts; p++)
-                code.Line($"{set.Part("sum", p)} = {set.Fma(FloatWeights.Load(set, format, "row", $"k + {4 * p}"), $"{set.V}.Load(floats + k + {4 * p})", set.Part("sum", p))};");
+            // Several streams are too many for the processor to foresee: the next rows are asked for as these are read.
+            if (rows > 1 && set.Bits == 256)
+                for (var line = 0; line < 8 * rows * format.BlockBytes(); line += 64)
+                    code.Line($"Sse.Prefetch0(row + {rows} * rowBytes + k * {rows * format.BlockBytes()} + {line});");
+            for (var p = 0; p < set.Parts; p++) code.Line($"var {set.Part("input8", p)} = {set.V}.Load(floats + k + {4 * p});");
+            for (var i = 0; i < rows; i++)
+                for (var p = 0; p < set.Parts; p++)
+                    code.Line($"{Sum(i, p)} = {set.Fma(FloatWeights.Load(set, format, Pointer(i), $"k + {4 * p}"), set.Part("input8", p), Sum(i, p))};");
             code.Close();
         }
-        FloatWeights.Tail(code, set, format, size, "row", whole, p =>
-            code.Line($"{set.Part("sum", p)} = {set.Fma(set.Part("last", p), $"{set.V}.Load(floats + {whole} + {4 * p})", set.Part("sum", p))};"));
+        for (var i = 0; i < rows; i++)
+        {
+            var row = i;
+            FloatWeights.Tail(code, set, format, size, Pointer(i), whole, p =>
+                code.Line($"{Sum(row, p)} = {set.Fma(set.Part("last", p), $"{set.V}.Load(floats + {whole} + {4 * p})", Sum(row, p))};"));
+        }
     }
+
+    private static string Pointer(int row) => row == 0 ? "row" : $"row{row}";
 }

@@ -1,3 +1,6 @@
+using TinyLora.Generators.Emitting;
+using TinyLora.Generators.Text;
+
 namespace TinyLora.Generators.InstructionSets;
 
 /// <summary>x64 with 256-bit vectors: AVX2 and FMA, with AVX-VNNI, or with AVX-512 (whose mat-mat kernels are 512 bits wide).</summary>
@@ -45,6 +48,28 @@ internal sealed class AvxSet(string name) : VectorSet
         $"var quad1 = Avx2.HorizontalAdd(Avx2.HorizontalAdd({p[4]}, {p[5]}), Avx2.HorizontalAdd({p[6]}, {p[7]}));",
         $"var {name} = Avx2.Permute2x128(quad0, quad1, 0x20) + Avx2.Permute2x128(quad0, quad1, 0x31);",
     ];
+
+    // The first bytes of eight blocks side by side, by loads of sixteen and interleaving: half the work of eight inserts.
+    public override void HalfScales(SourceWriter code, IReadOnlyList<(string At, string? Condition)?> blocks, bool minimum)
+    {
+        var heads = blocks.Select(block => block switch
+        {
+            null => "Vector128<short>.Zero",
+            { Condition: null } present => $"Vector128.Load((short*)({present.At}))",
+            { } perhaps => $"({perhaps.Condition} ? Vector128.Load((short*)({perhaps.At})) : Vector128<short>.Zero)",
+        }).ToArray();
+        if (!minimum)
+        {
+            for (var j = 0; j < 4; j++) code.Line($"var heads{j} = Sse2.UnpackLow({heads[2 * j]}, {heads[2 * j + 1]}).AsInt32();");
+            code.Line("var halves = Sse2.UnpackLow(Sse2.UnpackLow(heads0, heads1).AsInt64(), Sse2.UnpackLow(heads2, heads3).AsInt64()).AsInt16();");
+            code.Line($"var scale = {BlockFormat.HalfBits(this, "Avx2.ConvertToVector256Int32(halves)")};");
+            return;
+        }
+        for (var j = 0; j < 4; j++) code.Line($"var heads{j} = Sse2.UnpackLow({heads[2 * j]}.AsInt32(), {heads[2 * j + 1]}.AsInt32()).AsInt64();");
+        code.Line("var halves = Vector256.Create(Sse2.UnpackLow(heads0, heads1), Sse2.UnpackLow(heads2, heads3)).AsInt32();");
+        code.Line($"var scale = {BlockFormat.HalfBits(this, "Vector256.ShiftRightArithmetic(Vector256.ShiftLeft(halves, 16), 16)")};");
+        code.Line($"var minimum = {BlockFormat.HalfBits(this, "Vector256.ShiftRightArithmetic(halves, 16)")};");
+    }
 
     public override string WidenBytes(string eightBytes, int part) =>
         $"Avx2.ConvertToVector256Int32(Vector128.CreateScalar({eightBytes}).AsByte())";

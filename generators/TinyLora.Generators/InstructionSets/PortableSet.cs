@@ -1,3 +1,6 @@
+using TinyLora.Generators.Emitting;
+using TinyLora.Generators.Text;
+
 namespace TinyLora.Generators.InstructionSets;
 
 /// <summary>128-bit vectors of any machine, by .NET's portable API. Its fused multiply-add is one in software where the machine has none.</summary>
@@ -38,6 +41,21 @@ internal class PortableSet : VectorSet
         $"var {name}Low = Vector128.Create(Vector128.Sum({p[0]}), Vector128.Sum({p[1]}), Vector128.Sum({p[2]}), Vector128.Sum({p[3]}));",
         $"var {name}High = Vector128.Create(Vector128.Sum({p[4]}), Vector128.Sum({p[5]}), Vector128.Sum({p[6]}), Vector128.Sum({p[7]}));",
     ];
+
+    public override void HalfScales(SourceWriter code, IReadOnlyList<(string At, string? Condition)?> blocks, bool minimum)
+    {
+        foreach (var (name, offset) in minimum ? [("scale", 0), ("minimum", 2)] : new[] { ("scale", 0) })
+            for (var p = 0; p < 2; p++)
+            {
+                var lanes = blocks.Skip(4 * p).Take(4).Select(block => block switch
+                {
+                    null => "0",
+                    { Condition: null } present => $"*(short*)({present.At} + {offset})",
+                    { } perhaps => $"{perhaps.Condition} ? *(short*)({perhaps.At} + {offset}) : 0",
+                });
+                code.Line($"var {Part(name, p)} = {BlockFormat.HalfBits(this, $"Vector128.Create({string.Join(", ", lanes)})")};");
+            }
+    }
 
     public override string WidenBytes(string eightBytes, int part) =>
         $"Vector128.{(part == 0 ? "WidenLower" : "WidenUpper")}(Vector128.WidenLower(Vector128.CreateScalar({eightBytes}).AsByte())).AsInt32()";

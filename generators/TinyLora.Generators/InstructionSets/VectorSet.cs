@@ -1,3 +1,5 @@
+using TinyLora.Generators.Text;
+
 namespace TinyLora.Generators.InstructionSets;
 
 /// <summary>
@@ -52,9 +54,11 @@ internal abstract class VectorSet
     /// <summary>Declares the logical int vector <paramref name="name"/> whose lane j is the sum over the lanes of partial j.</summary>
     public abstract IEnumerable<string> Reduce(string name, IReadOnlyList<string> partials);
 
-    /// <summary>Four or eight int lanes from int expressions.</summary>
-    public string CreateInts(IReadOnlyList<string> lanes, int part) =>
-        V + ".Create(" + string.Join(", ", lanes.Skip(part * 8 / Parts).Take(8 / Parts)) + ")";
+    /// <summary>
+    /// Declares scale (and minimum), eight float lanes, from the first halves (and second ones) of eight blocks; a block that is null, or whose
+    /// condition is false, gives zero.
+    /// </summary>
+    public abstract void HalfScales(SourceWriter code, IReadOnlyList<(string At, string? Condition)?> blocks, bool minimum);
 
     /// <summary>Int lanes of one part, widened from eight bytes in a ulong.</summary>
     public abstract string WidenBytes(string eightBytes, int part);
