@@ -52,12 +52,27 @@ internal unsafe struct LoraSite
 /// <summary>An adapter laid out for one model's kernels: checked, copied once into native memory, never changed.</summary>
 internal sealed class BoundAdapter(LoraAdapter adapter, LoraSite[] sites, int maxRank, AlignedBuffer memory) : IDisposable
 {
+    // The adapter itself, and each session whose last step used it.
+    private int _holders = 1;
+
     public LoraAdapter Adapter { get; } = adapter;
 
     /// <summary>The largest stacked rank of a site.</summary>
     public int MaxRank { get; } = maxRank;
 
+    /// <summary>Floats of a row of t that it takes: each adapter's part begins at a cache line.</summary>
+    public int RankRoom => checked((MaxRank + 15) & ~15);
+
     public ref readonly LoraSite Site(int layer, LoraPlace place) => ref sites[4 * layer + (int)place];
 
-    public void Dispose() => memory.Dispose();
+    public bool IsFreed => Volatile.Read(ref _holders) <= 0;
+
+    /// <summary>Keeps the memory until one more <see cref="Dispose"/>.</summary>
+    public void Hold() => Interlocked.Increment(ref _holders);
+
+    /// <summary>Frees the memory if no one else holds it.</summary>
+    public void Dispose()
+    {
+        if (Interlocked.Decrement(ref _holders) == 0) memory.Dispose();
+    }
 }

@@ -5,12 +5,13 @@ namespace TinyLora.Inference;
 /// <summary>The adapters of one sequence whose scale is not 0, with the scales that a step sees: read once, so that a change in the middle of a step waits for the next.</summary>
 internal sealed class ActiveAdapters
 {
-    private readonly BoundAdapter[] _adapters = new BoundAdapter[AdapterSet.Capacity];
+    // Each is held: it may be taken off and disposed while a step still reads it. Past Count null.
+    private readonly BoundAdapter?[] _adapters = new BoundAdapter?[AdapterSet.Capacity];
     private readonly float[] _scales = new float[AdapterSet.Capacity];
 
     public int Count { get; private set; }
 
-    public BoundAdapter this[int index] => _adapters[index];
+    public BoundAdapter this[int index] => _adapters[index]!;
 
     public float Scale(int index) => _scales[index];
 
@@ -27,13 +28,30 @@ internal sealed class ActiveAdapters
                 var scale = bound.Adapter.Scale;
                 if (scale == 0) continue;
                 changed |= count >= Count || _adapters[count] != bound || _scales[count] != scale;
-                _adapters[count] = bound;
+                if (_adapters[count] != bound)
+                {
+                    bound.Hold();
+                    _adapters[count]?.Dispose();
+                    _adapters[count] = bound;
+                }
                 _scales[count++] = scale;
             }
         }
         changed |= count != Count;
-        Array.Clear(_adapters, count, _adapters.Length - count);
-        Count = count;
+        LetGo(count);
         return changed;
+    }
+
+    /// <summary>Lets all adapters go.</summary>
+    public void Clear() => LetGo(0);
+
+    private void LetGo(int from)
+    {
+        for (var i = from; i < Count; i++)
+        {
+            _adapters[i]!.Dispose();
+            _adapters[i] = null;
+        }
+        Count = from;
     }
 }

@@ -11,8 +11,8 @@ public sealed unsafe class Session : IDisposable
     private const int LogitFloats = 8 << 20;
 
     private readonly KvCache _cache;
-    private readonly AlignedBuffer _tokens;
-    private readonly AlignedBuffer _logits;
+    private readonly int[] _tokens;
+    private readonly LogitRows _logits;
     private readonly ActiveAdapters _active = new();
     private readonly int _chunk;
     private readonly bool _keepCache;
@@ -31,10 +31,10 @@ public sealed unsafe class Session : IDisposable
         _chunk = options.ChunkLength;
         _keepCache = options.KeepCache;
         Adapters = new AdapterSet(model, model.DefaultAdapters);
-        model.ReserveContext(ContextLength);
         _cache = new KvCache(model.Shape, ContextLength);
-        _tokens = new AlignedBuffer((long)ContextLength * sizeof(int));
-        _logits = AlignedBuffer.OfFloats(LogitsStride);
+        _tokens = new int[ContextLength];
+        _logits = new LogitRows(1, model.Shape.VocabularySize);
+        model.ReserveContext(ContextLength);
     }
 
     /// <summary>The model whose sequence this is.</summary>
@@ -52,14 +52,12 @@ public sealed unsafe class Session : IDisposable
         get
         {
             ObjectDisposedException.ThrowIf(_disposed, this);
-            return new ReadOnlySpan<int>(_tokens.Pointer, Position);
+            return _tokens.AsSpan(0, Position);
         }
     }
 
     /// <summary>This session's adapters: the model's, until this set is first changed.</summary>
     public AdapterSet Adapters { get; }
-
-    private int LogitsStride => Activations.Stride(Model.Shape.VocabularySize);
 
     /// <summary>Appends tokens and returns the logits after the last, [VocabularySize]; valid until the session's next call.</summary>
     /// <exception cref="ArgumentException">There are none, one is outside the vocabulary, or they do not fit; the session is as before.</exception>
@@ -67,7 +65,7 @@ public sealed unsafe class Session : IDisposable
     {
         Append(tokens);
         Advance(1, default);
-        return new ReadOnlySpan<float>(_logits.Pointer, Model.Shape.VocabularySize);
+        return _logits.Row(0);
     }
 
     /// <summary>Appends tokens and writes the logits after each of the last n, [n, VocabularySize], n = <paramref name="logits"/>.Length / VocabularySize.</summary>
@@ -87,7 +85,7 @@ public sealed unsafe class Session : IDisposable
     {
         Append(new ReadOnlySpan<int>(in token));
         Advance(1, default);
-        return new ReadOnlySpan<float>(_logits.Pointer, Model.Shape.VocabularySize);
+        return _logits.Row(0);
     }
 
     /// <summary>Forgets all tokens from <paramref name="position"/> on.</summary>
@@ -100,20 +98,28 @@ public sealed unsafe class Session : IDisposable
         _cached = Math.Min(_cached, position);
     }
 
-    /// <summary>Frees the session's memory and lets its adapters go.</summary>
+    /// <summary>Frees the session's memory and lets its adapters go. A step that is running is waited for; the call that it belongs to then ends with <see cref="ObjectDisposedException"/>.</summary>
     public void Dispose()
     {
+        using var pause = Model.Pause();
         if (_disposed) return;
         _disposed = true;
         Adapters.Clear();
+        _active.Clear();
         _cache.Dispose();
-        _tokens.Dispose();
-        _logits.Dispose();
         _manyLogits?.Dispose();
     }
 
     /// <summary>Adds tokens to the sequence without computing anything.</summary>
     internal void Append(ReadOnlySpan<int> tokens)
+    {
+        CheckRoom(tokens);
+        tokens.CopyTo(_tokens.AsSpan(Position));
+        Position += tokens.Length;
+    }
+
+    /// <summary>Whether the tokens can be appended.</summary>
+    internal void CheckRoom(ReadOnlySpan<int> tokens)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
         if (tokens.IsEmpty) throw new ArgumentException("There are no tokens.", nameof(tokens));
@@ -122,8 +128,6 @@ public sealed unsafe class Session : IDisposable
         foreach (var token in tokens)
             if ((uint)token >= (uint)Model.Shape.VocabularySize)
                 throw new ArgumentException($"Token {token} is outside the vocabulary of {Model.Shape.VocabularySize}.", nameof(tokens));
-        tokens.CopyTo(new Span<int>((int*)_tokens.Pointer + Position, tokens.Length));
-        Position += tokens.Length;
     }
 
     /// <summary>Computes all but the last <paramref name="left"/> tokens that are not in the cache yet.</summary>
@@ -155,13 +159,13 @@ public sealed unsafe class Session : IDisposable
             while (_cached < Position)
             {
                 var count = Math.Min(_chunk, Position - _cached);
-                Compute(count, _cached + count == Position ? 1 : 0, _logits.Floats);
+                Compute(count, _cached + count == Position ? 1 : 0, _logits.Pointer);
             }
             return;
         }
         CatchUp(rows);
-        var room = Math.Clamp(LogitFloats / LogitsStride, 1, _chunk);
-        _manyLogits ??= AlignedBuffer.OfFloats((long)room * LogitsStride);
+        var room = Math.Clamp(LogitFloats / _logits.Stride, 1, _chunk);
+        _manyLogits ??= AlignedBuffer.OfFloats((long)room * _logits.Stride);
         var vocabulary = Model.Shape.VocabularySize;
         _cached = Math.Min(_cached, Position - rows);
         while (_cached < Position)
@@ -170,7 +174,7 @@ public sealed unsafe class Session : IDisposable
             Compute(count, count, _manyLogits.Floats);
             for (var i = 0; i < count; i++)
             {
-                new ReadOnlySpan<float>(_manyLogits.Floats + i * (nint)LogitsStride, vocabulary).CopyTo(logits);
+                new ReadOnlySpan<float>(_manyLogits.Floats + i * (nint)_logits.Stride, vocabulary).CopyTo(logits);
                 logits = logits[vocabulary..];
             }
         }
@@ -181,7 +185,7 @@ public sealed unsafe class Session : IDisposable
         using var turn = Model.TakeTurn();
         turn.Step.Add(_cache, _active, Tokens.Slice(_cached, count), _cached, logitCount);
         turn.Step.Logits = logits;
-        turn.Step.LogitsStride = LogitsStride;
+        turn.Step.LogitsStride = _logits.Stride;
         turn.Run();
         _cached += count;
     }
