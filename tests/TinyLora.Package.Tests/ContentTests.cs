@@ -88,6 +88,10 @@ public class ContentTests(Feed feed)
         Assert.Contains(assembly.ReadDebugDirectory(), entry => entry.Type == DebugDirectoryEntryType.Reproducible);
     }
 
+    [Theory]
+    [MemberData(nameof(All))]
+    public void A_package_is_the_same_each_time(string package) => Assert.True(feed.IsTheSameAgain(package));
+
 #if DEBUG
     private const bool IsDebug = true;
 #else

@@ -13,12 +13,13 @@ public sealed class Feed : IDisposable
     private const string Configuration = "Release";
 #endif
 
+    private static readonly string[] Projects = ["TinyLora", "TinyLora.Cli"];
+
     private readonly DirectoryInfo _root = Directory.CreateTempSubdirectory("tinylora-feed-");
 
     public Feed()
     {
-        foreach (var project in new[] { "TinyLora", "TinyLora.Cli" })
-            Command.Run(Repository.Root, Environment, "dotnet", "pack", $"src/{project}", "-c", Configuration, "--no-build", "-o", Folder, "--nologo", "-v:q", "-nodeReuse:false").Succeeds();
+        foreach (var project in Projects) Pack(project, Folder);
         var machinePackages = System.Environment.GetEnvironmentVariable("NUGET_PACKAGES")
             ?? Path.Combine(System.Environment.GetFolderPath(System.Environment.SpecialFolder.UserProfile), ".nuget", "packages");
         Directory.CreateDirectory(machinePackages);
@@ -47,6 +48,14 @@ public sealed class Feed : IDisposable
         ["DOTNET_CLI_TELEMETRY_OPTOUT"] = "1",
     };
 
+    /// <summary>Packs all again: whether a package has the same bytes as before.</summary>
+    public bool IsTheSameAgain(string package)
+    {
+        var again = Path.Combine(Root, "again");
+        if (!Directory.Exists(again)) foreach (var project in Projects) Pack(project, again);
+        return File.ReadAllBytes(Path.Combine(Folder, package)).AsSpan().SequenceEqual(File.ReadAllBytes(Path.Combine(again, package)));
+    }
+
     /// <summary>The files of a package by their names, without those that NuGet adds.</summary>
     public SortedDictionary<string, byte[]> Read(string package)
     {
@@ -63,6 +72,9 @@ public sealed class Feed : IDisposable
 
         return files;
     }
+
+    private void Pack(string project, string folder) => Command.Run(
+        Repository.Root, Environment, "dotnet", "pack", $"src/{project}", "-c", Configuration, "--no-build", "-o", folder, "--nologo", "-v:q", "-nodeReuse:false").Succeeds();
 
     public void Dispose() => _root.Delete(recursive: true);
 }
