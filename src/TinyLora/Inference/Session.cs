@@ -7,7 +7,8 @@ namespace TinyLora.Inference;
 public sealed unsafe class Session : IDisposable
 {
     private const int DefaultContextLength = 4096;
-    private const int LogitChunk = 16;
+    // Rows of logits in between: 32 MB at most.
+    private const int LogitFloats = 8 << 20;
 
     private readonly KvCache _cache;
     private readonly int[] _tokens;
@@ -163,12 +164,13 @@ public sealed unsafe class Session : IDisposable
             return;
         }
         CatchUp(rows);
-        _manyLogits ??= AlignedBuffer.OfFloats((long)LogitChunk * _logits.Stride);
+        var room = Math.Clamp(LogitFloats / _logits.Stride, 1, _chunk);
+        _manyLogits ??= AlignedBuffer.OfFloats((long)room * _logits.Stride);
         var vocabulary = Model.Shape.VocabularySize;
         _cached = Math.Min(_cached, Position - rows);
         while (_cached < Position)
         {
-            var count = Math.Min(Math.Min(_chunk, LogitChunk), Position - _cached);
+            var count = Math.Min(room, Position - _cached);
             Compute(count, count, _manyLogits.Floats);
             for (var i = 0; i < count; i++)
             {
