@@ -43,7 +43,7 @@ public sealed class AdapterSet : IReadOnlyList<LoraAdapter>
 
     /// <summary>Checks the adapter against the model, if it is new to it, and adds it.</summary>
     /// <exception cref="InvalidDataException">It does not fit the model.</exception>
-    /// <exception cref="InvalidOperationException">It is in the set already, or the set is full.</exception>
+    /// <exception cref="InvalidOperationException">It is in the set already, the set is full, or another in it replaces the same tensor of the base.</exception>
     public void Add(LoraAdapter adapter)
     {
         ArgumentNullException.ThrowIfNull(adapter);
@@ -54,6 +54,8 @@ public sealed class AdapterSet : IReadOnlyList<LoraAdapter>
         {
             if (IndexOf(adapter) >= 0) throw new InvalidOperationException($"The adapter {adapter.Path} is on already; its Scale says how strongly.");
             if (Count == Capacity) throw new InvalidOperationException($"{Capacity} adapters are on; no more can be.");
+            for (var i = 0; i < Count; i++)
+                if (bound.Parts.ConflictWith(Bound(i).Parts) is { } tensor) throw new InvalidOperationException($"The adapters {Bound(i).Adapter.Path} and {adapter.Path} both replace {tensor}: one of them can be on at a time.");
             Detach();
             adapter.AddUse();
             _own[_count] = bound;

@@ -13,6 +13,8 @@ internal enum LoraPlace
     Mlp,
     /// <summary>Down: the gated activations.</summary>
     Down,
+    /// <summary>The head, which stands in no layer: the normalised rows whose logits are wanted.</summary>
+    Head,
 }
 
 /// <summary>One projection's B, rows in panels of eight: [Rows / 8][Rank][8], rows past the end zero.</summary>
@@ -27,6 +29,8 @@ internal unsafe struct LoraProjection
     public int Offset;
     /// <summary>Alpha / Rank, or what else the file asks for; the user's scale comes on top.</summary>
     public float Scaling;
+    /// <summary>Null where B stands alone.</summary>
+    public ProjectionVectors* Vectors;
 }
 
 /// <summary>What an adapter does at one place of one layer.</summary>
@@ -50,14 +54,22 @@ internal unsafe struct LoraSite
 }
 
 /// <summary>An adapter laid out for one model's kernels: checked, copied once into native memory, never changed.</summary>
-internal sealed class BoundAdapter(LoraAdapter adapter, LoraSite[] sites, int maxRank, AlignedBuffer memory) : IDisposable
+internal sealed unsafe class BoundAdapter(LoraAdapter adapter, LoraSite[] sites, int maxRank, BoundParts parts, AlignedBuffer memory) : IDisposable
 {
     public LoraAdapter Adapter { get; } = adapter;
 
     /// <summary>The largest stacked rank of a site.</summary>
     public int MaxRank { get; } = maxRank;
 
-    public ref readonly LoraSite Site(int layer, LoraPlace place) => ref sites[4 * layer + (int)place];
+    /// <summary>What it does beside adding B A to the layers' projections.</summary>
+    public BoundParts Parts { get; } = parts;
 
-    public void Dispose() => memory.Dispose();
+    /// <summary>The site of a layer, or the head's, whatever the layer.</summary>
+    public ref readonly LoraSite Site(int layer, LoraPlace place) => ref sites[place == LoraPlace.Head ? sites.Length - 1 : 4 * layer + (int)place];
+
+    public void Dispose()
+    {
+        Parts.Dispose();
+        memory.Dispose();
+    }
 }
