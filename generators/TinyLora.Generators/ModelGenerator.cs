@@ -3,6 +3,7 @@ using Microsoft.CodeAnalysis.CSharp;
 using Microsoft.CodeAnalysis.CSharp.Syntax;
 using TinyLora.Generators.Diagnostics;
 using TinyLora.Generators.Emitting;
+using TinyLora.Generators.InstructionSets;
 using TinyLora.Generators.Parsing;
 using TinyLora.Generators.Specs;
 
@@ -30,6 +31,9 @@ public sealed class ModelGenerator : IIncrementalGenerator
         var allowUnsafe = context.CompilationProvider
             .Select(static (compilation, _) => compilation.Options is CSharpCompilationOptions { AllowUnsafe: true });
 
+        var processor = context.AnalyzerConfigOptionsProvider
+            .Select(static (options, _) => RuntimeIdentifier.Processor(options.GlobalOptions.TryGetValue(RuntimeIdentifier.Option, out var identifier) ? identifier : null));
+
         var declarations = context.SyntaxProvider
             .ForAttributeWithMetadataName(LoraModelAttribute, static (node, _) => node is TypeDeclarationSyntax, Declaration.Read)
             .WithTrackingName(Steps.Declarations);
@@ -41,7 +45,8 @@ public sealed class ModelGenerator : IIncrementalGenerator
             .WithTrackingName(Steps.Models);
 
         var modelFiles = models
-            .SelectMany(static (model, _) => model.Spec is { } spec ? ModelEmitter.Emit(spec).Select(ToFile) : [])
+            .Combine(processor)
+            .SelectMany(static (input, _) => input.Left.Spec is { } spec ? ModelEmitter.Emit(spec, VectorSet.Of(input.Right)).Select(ToFile) : [])
             .WithTrackingName(Steps.ModelFiles);
 
         var parametricFiles = context.SyntaxProvider

@@ -31,12 +31,13 @@ internal static class Application
         var root = Root(terminal);
         // No response files and no bundling: a prompt may begin with @, and -nope is no -n.
         var configuration = new ParserConfiguration { EnablePosixBundling = false, ResponseFileTokenReplacer = null };
-        var parsed = root.Parse(ArgumentValues.Join(args, root), configuration);
-        if (parsed.Errors.Count > 0)
+        var values = new ArgumentValues(args, root);
+        var parsed = root.Parse(values.Joined, configuration);
+        var unknown = values.Unknown ?? parsed.UnmatchedTokens.FirstOrDefault();
+        if (unknown != null || parsed.Errors.Count > 0)
         {
-            var command = CommandPath(parsed.CommandResult);
-            var message = parsed.UnmatchedTokens.Count > 0 ? $"'{parsed.UnmatchedTokens[0]}' is no option or command here." : parsed.Errors[0].Message;
-            terminal.WriteError($"tinylora: {Text.OneLine(message)} See '{command} --help'.");
+            var message = unknown != null ? $"'{unknown}' is no option or command here." : parsed.Errors[0].Message;
+            terminal.WriteError($"tinylora: {Text.OneLine(message)} See '{NameOf(values.Command)} --help'.");
             return ExitCode.WrongUsage;
         }
         using var output = new StreamWriter(terminal.Output, leaveOpen: true);
@@ -71,13 +72,10 @@ internal static class Application
         return root;
     }
 
-    private static string CommandPath(System.CommandLine.Parsing.CommandResult result)
+    private static string NameOf(Command command) => command switch
     {
-        var path = "tinylora";
-        var names = new List<string>();
-        for (System.CommandLine.Parsing.SymbolResult? at = result; at is System.CommandLine.Parsing.CommandResult { Command: not RootCommand } command; at = at.Parent)
-            names.Insert(0, command.Command.Name);
-        foreach (var name in names) path += " " + name;
-        return path;
-    }
+        RootCommand => "tinylora",
+        _ when command.Parents.FirstOrDefault() is Command outer => $"{NameOf(outer)} {command.Name}",
+        _ => command.Name,
+    };
 }

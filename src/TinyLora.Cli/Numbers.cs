@@ -1,5 +1,6 @@
 using System.CommandLine.Parsing;
 using System.Globalization;
+using TinyLora.Weights;
 
 namespace TinyLora.Cli;
 
@@ -49,6 +50,16 @@ internal static class Numbers
             return [];
         }
         return numbers;
+    }
+
+    /// <summary>Ranks of adapters, each once.</summary>
+    public static int[] Ranks(ArgumentResult result)
+    {
+        var ranks = List(result);
+        foreach (var rank in ranks)
+            if (rank is < 1 or > ModelManifest.MaxRank) result.AddError($"{Name(result)} needs numbers from 1 to {ModelManifest.MaxRank}, not {rank}.");
+        if (ranks.Distinct().Count() < ranks.Length) result.AddError($"{Name(result)} names a rank twice.");
+        return ranks;
     }
 
     private static string Name(ArgumentResult result) => result.Parent is OptionResult option ? option.Option.Name : result.Argument.Name;

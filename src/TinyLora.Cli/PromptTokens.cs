@@ -30,7 +30,9 @@ internal static class PromptTokens
 
     private static int[] EncodeChat(Model model, string text, string? system)
     {
-        var template = ChatTemplateSource.Read(model.Path).Parse();
+        var source = ChatTemplateSource.Find(model.Path)
+            ?? throw new UnusableInputException($"{model.Path}: found no chat template, expected one to answer; with --raw the model goes on with the text.");
+        var template = source.Parse();
         var user = new ChatMessage(ChatMessage.User, text);
         var prompt = new PromptText();
         template.Render(system == null ? [user] : [new ChatMessage(ChatMessage.System, system), user], addGenerationPrompt: true, prompt);

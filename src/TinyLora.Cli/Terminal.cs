@@ -21,7 +21,7 @@ internal sealed class Terminal(Func<Stream> openInput, Stream output, Stream err
     /// <summary>Standard input, output and error of the process, and Ctrl-C.</summary>
     public static Terminal OfProcess()
     {
-        var terminal = new Terminal(Console.OpenStandardInput, Console.OpenStandardOutput(), Console.OpenStandardError()) { IsInteractive = !Console.IsInputRedirected };
+        var terminal = new Terminal(Console.OpenStandardInput, Open(Console.OpenStandardOutput), Open(Console.OpenStandardError)) { IsInteractive = !Console.IsInputRedirected };
         Console.CancelKeyPress += (_, press) => press.Cancel = terminal.Interrupt();
         return terminal;
     }
@@ -108,6 +108,18 @@ internal sealed class Terminal(Func<Stream> openInput, Stream output, Stream err
         }
         catch (Exception unwritable) when (unwritable is IOException or ObjectDisposedException)
         {
+        }
+    }
+
+    private static Stream Open(Func<Stream> open)
+    {
+        try
+        {
+            return open();
+        }
+        catch (Exception closed) when (closed is IOException or UnauthorizedAccessException)
+        {
+            return new ClosedOutput(closed.InnerException?.Message ?? closed.Message);
         }
     }
 

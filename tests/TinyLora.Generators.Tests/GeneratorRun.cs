@@ -1,6 +1,8 @@
 using System.Collections.Immutable;
+using System.Diagnostics.CodeAnalysis;
 using Microsoft.CodeAnalysis;
 using Microsoft.CodeAnalysis.CSharp;
+using Microsoft.CodeAnalysis.Diagnostics;
 using Microsoft.CodeAnalysis.Text;
 
 namespace TinyLora.Generators.Tests;
@@ -34,6 +36,7 @@ internal sealed class GeneratorRun
             [new ModelGenerator().AsSourceGenerator()],
             _texts.Values,
             ParseOptions,
+            new Options(),
             driverOptions: new GeneratorDriverOptions(IncrementalGeneratorOutputKind.None, trackIncrementalGeneratorSteps: true));
         Run();
     }
@@ -63,6 +66,13 @@ internal sealed class GeneratorRun
         return Run();
     }
 
+    /// <summary>Builds for another runtime identifier, or for none, and runs again.</summary>
+    public GeneratorRun BuildFor(string? runtimeIdentifier)
+    {
+        _driver = _driver.WithUpdatedAnalyzerConfigOptions(new Options(runtimeIdentifier));
+        return Run();
+    }
+
     /// <summary>Why each result of a step is what it is, in order.</summary>
     public IncrementalStepRunReason[] Reasons(string step) => Result.TrackedSteps.TryGetValue(step, out var runs)
         ? [.. runs.SelectMany(run => run.Outputs).Select(output => output.Reason)]
@@ -77,6 +87,22 @@ internal sealed class GeneratorRun
         (Output, Diagnostics, Result) = (output, diagnostics, _driver.GetRunResult().Results.Single());
         Assert.Null(Result.Exception);
         return this;
+    }
+
+    /// <summary>What the build shows: its runtime identifier, or nothing.</summary>
+    private sealed class Options(string? runtimeIdentifier = null) : AnalyzerConfigOptionsProvider
+    {
+        public override AnalyzerConfigOptions GlobalOptions { get; } = new Values(runtimeIdentifier);
+
+        public override AnalyzerConfigOptions GetOptions(SyntaxTree tree) => GlobalOptions;
+
+        public override AnalyzerConfigOptions GetOptions(AdditionalText textFile) => GlobalOptions;
+
+        private sealed class Values(string? runtimeIdentifier) : AnalyzerConfigOptions
+        {
+            public override bool TryGetValue(string key, [NotNullWhen(true)] out string? value) =>
+                (value = key == "build_property.RuntimeIdentifier" ? runtimeIdentifier : null) is not null;
+        }
     }
 
     private sealed class Text(string path, string text) : AdditionalText

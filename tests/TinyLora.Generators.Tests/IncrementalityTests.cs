@@ -81,6 +81,16 @@ public class IncrementalityTests
         Assert.Single(run.Reasons(Steps.Models), IncrementalStepRunReason.Modified);
     }
 
+    [Fact]
+    public void Another_system_with_the_same_processor_redoes_no_file()
+    {
+        var run = Fixtures.Run().BuildFor("linux-x64");
+        Assert.Contains(IncrementalStepRunReason.Modified, run.Reasons(Steps.ModelFiles));
+        Assert.All([Steps.Manifests, Steps.Declarations, Steps.Models], step => AssertKept(run, step));
+        run.BuildFor("win-x64");
+        Assert.All([.. AllSteps, Steps.Declarations], step => AssertKept(run, step));
+    }
+
     private static void AssertKept(GeneratorRun run, string step, bool mayBeEmpty = false)
     {
         var reasons = run.Reasons(step);

@@ -1,8 +1,9 @@
+using System.Text.RegularExpressions;
 using Microsoft.CodeAnalysis;
 
 namespace TinyLora.Generators.Tests;
 
-public class OutputTests
+public partial class OutputTests
 {
     private static readonly string SmallSource = Fixtures.Source.Replace("[8, 16]", "[4]");
 
@@ -12,6 +13,25 @@ public class OutputTests
         var run = Fixtures.Run(SmallSource, Fixtures.SmallManifestJson);
         Assert.Empty(run.Diagnostics);
         Assert.NotEmpty(run.Files);
+        Assert.Empty(run.Output.GetDiagnostics().Where(diagnostic => diagnostic.Severity >= DiagnosticSeverity.Warning));
+    }
+
+    [Theory]
+    [InlineData(null, "Vector128 Neon NeonDot Avx2 Avx2Vnni Avx512")]
+    [InlineData("", "Vector128 Neon NeonDot Avx2 Avx2Vnni Avx512")]
+    [InlineData("any", "Vector128 Neon NeonDot Avx2 Avx2Vnni Avx512")]
+    [InlineData("linux-riscv64", "Vector128 Neon NeonDot Avx2 Avx2Vnni Avx512")]
+    [InlineData("linux-musl-x64", "Vector128 Avx2 Avx2Vnni Avx512")]
+    [InlineData("win-x64", "Vector128 Avx2 Avx2Vnni Avx512")]
+    [InlineData("osx-arm64", "Vector128 Neon NeonDot")]
+    [InlineData("linux-bionic-arm64", "Vector128 Neon NeonDot")]
+    public void Kernels_are_those_that_the_processor_of_the_build_may_have(string? runtimeIdentifier, string expected)
+    {
+        var run = Fixtures.Run(SmallSource, Fixtures.SmallManifestJson).BuildFor(runtimeIdentifier);
+        Assert.NotEmpty(run.Files);
+        var sets = expected.Split(' ');
+        Assert.All(run.Files.Values, text => Assert.Equal(sets, KernelStruct().Matches(text).Select(match => match.Groups[1].Value)));
+        Assert.Equal([.. sets, "Scalar"], RunOf().Matches(run.Files["Game.Tiny.g.cs"]).Select(match => match.Groups[1].Value));
         Assert.Empty(run.Output.GetDiagnostics().Where(diagnostic => diagnostic.Severity >= DiagnosticSeverity.Warning));
     }
 
@@ -50,4 +70,10 @@ public class OutputTests
 
     [Fact]
     public void The_files_are_those_of_the_snapshots() => Snapshot.Verify("Tiny", Fixtures.Run(SmallSource, Fixtures.SmallManifestJson).Files);
+
+    [GeneratedRegex(@"partial struct (\w+)Kernels\b")]
+    private static partial Regex KernelStruct();
+
+    [GeneratedRegex(@"\bRun<(\w+)Kernels>")]
+    private static partial Regex RunOf();
 }

@@ -1,3 +1,4 @@
+using System.Globalization;
 using TinyLora.Generators.InstructionSets;
 using TinyLora.Generators.Specs;
 using TinyLora.Generators.Text;
@@ -17,32 +18,38 @@ internal sealed class LoraUpEmitter(SourceWriter code, VectorSet set, WeightForm
         var bytes = format.BlockBytes();
         code.Line($"{(IsConstant ? "const int" : "var")} panelBytes = {(IsConstant ? (8 * rank * bytes).ToString() : $"{8 * bytes} * (nint)rank")};");
         code.Line("var panel = b + firstRow / 8 * panelBytes;");
-        code.Open("for (var r = firstRow; r < endRow; r += 8, panel += panelBytes)");
-        code.Line("var output = y + r;");
-        code.Line("var t = d;");
-        code.Open("for (var i = 0; i < count; i++, output += yStride, t += dStride)");
-        for (var p = 0; p < set.Parts; p++) code.Line($"var {set.Part("sum", p)} = {set.V}.Load(output + {4 * p});");
-        if (IsConstant)
-            for (var j = 0; j < rank; j++) Step($"{8 * j}", $"{j}");
-        else
+        code.Line("var r = firstRow;");
+        // One panel's sums wait for each other; those of several panels do not.
+        foreach (var panels in new[] { 4, 1 })
         {
-            code.Open("for (var j = 0; j < rank; j++)");
-            Step("8 * j", "j");
+            code.Open(panels == 1
+                ? "for (; r < endRow; r += 8, panel += panelBytes)"
+                : $"for (; r + {8 * panels} <= endRow; r += {8 * panels}, panel += {panels} * panelBytes)");
+            Pass(panels);
             code.Close();
         }
-        for (var p = 0; p < set.Parts; p++) code.Line($"{set.V}.Store({set.Part("sum", p)}, output + {4 * p});");
-        code.Close();
-        code.Close();
         code.Close();
         code.Line();
     }
 
-    private void Step(string element, string j)
+    private void Pass(int panels)
     {
-        for (var p = 0; p < set.Parts; p++)
-        {
-            var sum = set.Part("sum", p);
-            code.Line($"{sum} = {set.Fma(FloatWeights.Load(set, format, "panel", $"{element} + {4 * p}"), $"{set.V}.Create(t[{j}])", sum)};");
-        }
+        code.Line("var output = y + r;");
+        code.Line("var t = d;");
+        code.Open("for (var i = 0; i < count; i++, output += yStride, t += dStride)");
+        for (var i = 0; i < panels; i++)
+            for (var p = 0; p < set.Parts; p++) code.Line($"var {Sum(i, p)} = {set.V}.Load(output + {8 * i + 4 * p});");
+        for (var i = 1; i < panels; i++) code.Line($"var panel{i} = panel + {i} * panelBytes;");
+        code.Open($"for (var j = 0; j < {(IsConstant ? rank.ToString(CultureInfo.InvariantCulture) : "rank")}; j++)");
+        code.Line($"var factor = {set.V}.Create(t[j]);");
+        for (var i = 0; i < panels; i++)
+            for (var p = 0; p < set.Parts; p++)
+                code.Line($"{Sum(i, p)} = {set.Fma(FloatWeights.Load(set, format, i == 0 ? "panel" : $"panel{i}", $"8 * j + {4 * p}"), "factor", Sum(i, p))};");
+        code.Close();
+        for (var i = 0; i < panels; i++)
+            for (var p = 0; p < set.Parts; p++) code.Line($"{set.V}.Store({Sum(i, p)}, output + {8 * i + 4 * p});");
+        code.Close();
     }
+
+    private string Sum(int panel, int part) => set.Part($"sum{panel}", part);
 }

@@ -12,12 +12,13 @@ internal static class ModelEmitter
 {
     private static readonly WeightFormat[] AdapterFormats = [WeightFormat.F32, WeightFormat.F16];
 
-    public static (string HintName, string Source)[] Emit(ModelSpec spec) =>
+    /// <param name="sets">The instruction sets that the build can use.</param>
+    public static (string HintName, string Source)[] Emit(ModelSpec spec, IReadOnlyList<VectorSet> sets) =>
     [
-        (spec.HintName + ".g.cs", Class(spec)),
-        .. Widths(spec).Select(width => Kernels(spec, width.Name, width.Comment, (code, set) =>
+        (spec.HintName + ".g.cs", Class(spec, sets)),
+        .. Widths(spec).Select(width => Kernels(spec, sets, width.Name, width.Comment, (code, set) =>
             LinearEmitter.Emit(code, set, width.Format, new KernelSize(width.Columns), width.Name))),
-        .. spec.Ranks.Select(rank => Kernels(spec, $"LoraUp{rank}",
+        .. spec.Ranks.Select(rank => Kernels(spec, sets, $"LoraUp{rank}",
             $"y += B d for B [rows, {rank}].",
             (code, set) =>
             {
@@ -41,11 +42,11 @@ internal static class ModelEmitter
         return widths;
     }
 
-    private static (string, string) Kernels(ModelSpec spec, string name, string comment, Action<SourceWriter, VectorSet> emit)
+    private static (string, string) Kernels(ModelSpec spec, IReadOnlyList<VectorSet> sets, string name, string comment, Action<SourceWriter, VectorSet> emit)
     {
         var code = LinearEmitter.Header(spec.Namespace, comment);
         code.Open($"partial class {spec.TypeName}");
-        foreach (var set in VectorSet.All)
+        foreach (var set in sets)
         {
             code.Open($"private readonly unsafe partial struct {set.Name}Kernels");
             emit(code, set);
@@ -55,14 +56,14 @@ internal static class ModelEmitter
         return ($"{spec.HintName}.{name}.g.cs", code.ToString());
     }
 
-    private static string Class(ModelSpec spec)
+    private static string Class(ModelSpec spec, IReadOnlyList<VectorSet> sets)
     {
         var shape = spec.Shape;
         var code = LinearEmitter.Header(spec.Namespace, [
             $"{spec.ModelName}: {shape.Architecture}, {shape.LayerCount} layers, hidden {shape.HiddenSize}, intermediate {shape.IntermediateSize}, "
                 + $"{shape.HeadCount} heads over {shape.KeyValueHeadCount}, head {shape.HeadSize}, vocabulary {shape.VocabularySize}.",
             .. Widths(spec).Select((width, i) => $"kernel {i}: {width.Name}: {width.Comment}"),
-            .. VectorSet.All.Where(set => set.PanelRows > 0).Select(set =>
+            .. sets.Where(set => set.PanelRows > 0).Select(set =>
                 $"{set.Name}: panels of {set.PanelRows} rows by {string.Join(", ", Planning.TilePlan.Panel(set))} tokens; float tiles of {Planning.TilePlan.Float(set).Rows} rows by {Planning.TilePlan.Float(set).Inputs} tokens"),
             $"ranks with kernels of their own: {(spec.Ranks.Count == 0 ? "none" : string.Join(", ", spec.Ranks))}"]);
         code.Line("#nullable enable annotations");
@@ -74,8 +75,8 @@ internal static class ModelEmitter
         code.Line($"public static new {spec.TypeName} Open(string path, global::TinyLora.Inference.ModelOptions? options = null) => new(path, options);").Line();
         Declaration(code, spec);
         KernelNumbers(code, spec);
-        Run(code);
-        foreach (var set in VectorSet.All) Dispatch(code, spec, set);
+        Run(code, sets);
+        foreach (var set in sets) Dispatch(code, spec, set);
         code.Close();
         return code.ToString();
     }
@@ -113,14 +114,14 @@ internal static class ModelEmitter
         code.Close(";").Line();
     }
 
-    private static void Run(SourceWriter code)
+    private static void Run(SourceWriter code, IReadOnlyList<VectorSet> sets)
     {
         code.Line("/// <inheritdoc/>");
         code.Open("protected override void Run(int worker)");
         code.Line("var set = InstructionSet;");
         // The tests of IsSupported are constants: what this build cannot use is left out of it.
-        foreach (var set in VectorSet.All)
-            code.Line($"{(set == VectorSet.All[0] ? "" : "else ")}if ({Guard(set)}set == global::TinyLora.Kernels.InstructionSet.{set.Name}) Run<{set.Name}Kernels>(worker);");
+        foreach (var set in sets)
+            code.Line($"{(set == sets[0] ? "" : "else ")}if ({Guard(set)}set == global::TinyLora.Kernels.InstructionSet.{set.Name}) Run<{set.Name}Kernels>(worker);");
         code.Line("else Run<ScalarKernels>(worker);");
         code.Close().Line();
     }

@@ -1,12 +1,16 @@
 using TinyLora.Generators.Emitting;
 using TinyLora.Generators.Text;
 
+using TinyLora.Generators.Specs;
+
 namespace TinyLora.Generators.InstructionSets;
 
 /// <summary>x64 with 256-bit vectors: AVX2 and FMA, with AVX-VNNI, or with AVX-512 (whose mat-mat kernels are 512 bits wide).</summary>
 internal sealed class AvxSet(string name) : VectorSet
 {
     public override string Name { get; } = name;
+
+    public override Processor Processor => Processor.X64;
 
     public override int Bits => 256;
 

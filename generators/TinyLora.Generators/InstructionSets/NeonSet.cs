@@ -1,9 +1,13 @@
+using TinyLora.Generators.Specs;
+
 namespace TinyLora.Generators.InstructionSets;
 
 /// <summary>ARM64 AdvSimd, with SDOT or with widening multiplies in its place.</summary>
 internal sealed class NeonSet(bool dot) : PortableSet
 {
     public override string Name => dot ? "NeonDot" : "Neon";
+
+    public override Processor Processor => Processor.Arm64;
 
     public override int Registers => 32;
 

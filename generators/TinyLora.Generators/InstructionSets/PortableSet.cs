@@ -1,12 +1,16 @@
 using TinyLora.Generators.Emitting;
 using TinyLora.Generators.Text;
 
+using TinyLora.Generators.Specs;
+
 namespace TinyLora.Generators.InstructionSets;
 
 /// <summary>128-bit vectors of any machine, by .NET's portable API. Its fused multiply-add is one in software where the machine has none.</summary>
 internal class PortableSet : VectorSet
 {
     public override string Name => "Vector128";
+
+    public override Processor Processor => Processor.Any;
 
     public override int Bits => 128;
 

@@ -1,5 +1,7 @@
 using TinyLora.Generators.Text;
 
+using TinyLora.Generators.Specs;
+
 namespace TinyLora.Generators.InstructionSets;
 
 /// <summary>
@@ -11,8 +13,15 @@ internal abstract class VectorSet
     public static readonly IReadOnlyList<VectorSet> All =
         [new PortableSet(), new NeonSet(dot: false), new NeonSet(dot: true), new AvxSet("Avx2"), new AvxSet("Avx2Vnni"), new AvxSet("Avx512")];
 
+    /// <summary>Those that a build for a processor can use.</summary>
+    public static IReadOnlyList<VectorSet> Of(Processor processor) =>
+        [.. All.Where(set => processor == Processor.Any || set.Processor == Processor.Any || set.Processor == processor)];
+
     /// <summary>The property of TinyLora.Kernels.InstructionSet.</summary>
     public abstract string Name { get; }
+
+    /// <summary>The processor whose instructions it uses, or any.</summary>
+    public abstract Processor Processor { get; }
 
     /// <summary>Bits of the register that holds a part of a logical vector.</summary>
     public abstract int Bits { get; }

@@ -7,20 +7,13 @@ namespace TinyLora.Cli.Commands;
 internal sealed class ManifestCommand
 {
     private readonly Argument<string> _model = new("MODEL") { Description = "A GGUF file or a Hugging Face folder." };
-    private readonly Option<int[]> _ranks = new("--ranks") { Description = $"Ranks of adapters to generate kernels for, 1 to {ModelManifest.MaxRank}.", HelpName = "8,16", CustomParser = Numbers.List };
+    private readonly Option<int[]> _ranks = new("--ranks") { Description = $"Ranks of adapters to generate kernels for, 1 to {ModelManifest.MaxRank}.", HelpName = "8,16", CustomParser = Numbers.Ranks };
     private readonly Option<string> _output = new("--output", "-o") { Description = "Where the manifest is written.", HelpName = "FILE", Required = true };
 
     public static Command Create()
     {
         var options = new ManifestCommand();
         var command = new Command("manifest", "Writes a model's manifest, from which its kernels are generated.") { options._model, options._ranks, options._output };
-        command.Validators.Add(result =>
-        {
-            var ranks = result.Has(options._ranks) ? result.GetValue(options._ranks) ?? [] : [];
-            foreach (var rank in ranks)
-                if (rank is < 1 or > ModelManifest.MaxRank) result.AddError($"--ranks needs numbers from 1 to {ModelManifest.MaxRank}, not {rank}.");
-            if (ranks.Distinct().Count() < ranks.Length) result.AddError("--ranks names a rank twice.");
-        });
         command.SetAction(options.Run);
         return command;
     }

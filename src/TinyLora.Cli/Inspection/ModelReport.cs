@@ -81,18 +81,14 @@ internal static class ModelReport
 
     private static void WriteTokenizer(Utf8JsonWriter json, string path)
     {
-        Tokenizer tokenizer;
-        try
-        {
-            tokenizer = Tokenizer.Open(TokenizerPath.Of(path));
-        }
-        catch (Exception none) when (none is InvalidDataException or IOException)
+        var place = TokenizerPath.Of(path);
+        if (!HasTokenizer(place))
         {
             // A model without one can still compute.
             json.WriteNull("tokenizer");
-            json.WriteString("tokenizer_note", Failure.Describe(none));
             return;
         }
+        var tokenizer = Tokenizer.Open(place);
         json.WriteStartObject("tokenizer");
         json.WriteString("kind", tokenizer.Kind);
         json.WriteNumber("size", tokenizer.VocabularySize);
@@ -103,6 +99,14 @@ internal static class ModelReport
             if (tokenizer.IsEndOfGeneration(token)) json.WriteNumberValue(token);
         json.WriteEndArray();
         json.WriteEndObject();
+    }
+
+    private static bool HasTokenizer(string path)
+    {
+        if (!GgufFile.IsGguf(path)) return File.Exists(Path.Combine(path, "tokenizer.json"));
+        using var file = GgufFile.Open(path);
+        if (file.TryGetString("tokenizer.ggml.model", out var model)) return model is not ("none" or "no_vocab");
+        return file.Keys.Any(key => key.StartsWith("tokenizer.ggml.", StringComparison.Ordinal));
     }
 
     private static void WriteTemplate(Utf8JsonWriter json, string path)

@@ -19,7 +19,8 @@ internal static class ReportText
     {
         foreach (var member in report.EnumerateObject())
         {
-            var name = indent + member.Name.Replace('_', ' ');
+            // Names of types keep their underscores.
+            var name = indent + (char.IsUpper(member.Name, 0) ? member.Name : member.Name.Replace('_', ' '));
             if (member.Value.ValueKind == JsonValueKind.Object)
             {
                 text.Append(name).Append('\n');

@@ -1,5 +1,4 @@
 using System.Collections;
-using TinyLora.Inference;
 
 namespace TinyLora.Adapters;
 
@@ -10,12 +9,12 @@ public sealed class AdapterSet : IReadOnlyList<LoraAdapter>
     /// <summary>Adapters that can be on at once.</summary>
     public const int Capacity = 16;
 
-    private readonly Model _model;
+    private readonly IAdapterHost _model;
     private readonly BoundAdapter?[] _own = new BoundAdapter?[Capacity];
     private AdapterSet? _parent;
     private int _count;
 
-    internal AdapterSet(Model model, AdapterSet? parent)
+    internal AdapterSet(IAdapterHost model, AdapterSet? parent)
     {
         _model = model;
         _parent = parent;
@@ -38,8 +37,7 @@ public sealed class AdapterSet : IReadOnlyList<LoraAdapter>
         }
     }
 
-    // One gate for all sets of a model: a session's set reads the model's.
-    internal Lock Gate => _model.AdapterGate;
+    internal Lock Gate => _model.Gate;
 
     /// <summary>Checks the adapter against the model, if it is new to it, and adds it.</summary>
     /// <exception cref="InvalidDataException">It does not fit the model.</exception>
@@ -49,20 +47,8 @@ public sealed class AdapterSet : IReadOnlyList<LoraAdapter>
         ArgumentNullException.ThrowIfNull(adapter);
         ObjectDisposedException.ThrowIf(_model.IsDisposed, _model);
         var bound = _model.Bind(adapter);
-        var ranks = 0;
-        lock (Gate)
-        {
-            if (IndexOf(adapter) >= 0) throw new InvalidOperationException($"The adapter {adapter.Path} is on already; its Scale says how strongly.");
-            if (Count == Capacity) throw new InvalidOperationException($"{Capacity} adapters are on; no more can be.");
-            for (var i = 0; i < Count; i++)
-                if (bound.Parts.ConflictWith(Bound(i).Parts) is { } tensor) throw new InvalidOperationException($"The adapters {Bound(i).Adapter.Path} and {adapter.Path} both replace {tensor}: one of them can be on at a time.");
-            Detach();
-            adapter.AddUse();
-            _own[_count] = bound;
-            Volatile.Write(ref _count, _count + 1);
-            for (var i = 0; i < _count; i++) ranks += Activations.Stride(_own[i]!.MaxRank);
-        }
-        _model.ReserveRanks(ranks);
+        // Room first: a step of another thread may see the adapter as soon as it is in the set.
+        while (TryAdd(bound) is var needed && needed > 0) _model.ReserveRanks(needed);
     }
 
     /// <summary>Takes the adapter out; false if it was not in.</summary>
@@ -106,6 +92,26 @@ public sealed class AdapterSet : IReadOnlyList<LoraAdapter>
     IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
 
     internal BoundAdapter Bound(int index) => _parent?.Bound(index) ?? _own[index]!;
+
+    /// <summary>Adds an adapter if a step has room for all; else returns the room that they need.</summary>
+    private int TryAdd(BoundAdapter bound)
+    {
+        lock (Gate)
+        {
+            if (IndexOf(bound.Adapter) >= 0) throw new InvalidOperationException($"The adapter {bound.Adapter.Path} is on already; its Scale says how strongly.");
+            if (Count == Capacity) throw new InvalidOperationException($"{Capacity} adapters are on; no more can be.");
+            for (var i = 0; i < Count; i++)
+                if (bound.Parts.ConflictWith(Bound(i).Parts) is { } tensor) throw new InvalidOperationException($"The adapters {Bound(i).Adapter.Path} and {bound.Adapter.Path} both replace {tensor}: one of them can be on at a time.");
+            var needed = bound.RankRoom;
+            for (var i = 0; i < Count; i++) needed = checked(needed + Bound(i).RankRoom);
+            if (needed > _model.RankRoom) return needed;
+            Detach();
+            bound.Adapter.AddUse();
+            _own[_count] = bound;
+            Volatile.Write(ref _count, _count + 1);
+            return 0;
+        }
+    }
 
     private int IndexOf(LoraAdapter adapter)
     {

@@ -56,10 +56,16 @@ internal unsafe struct LoraSite
 /// <summary>An adapter laid out for one model's kernels: checked, copied once into native memory, never changed.</summary>
 internal sealed unsafe class BoundAdapter(LoraAdapter adapter, LoraSite[] sites, int maxRank, BoundParts parts, AlignedBuffer memory) : IDisposable
 {
+    // The adapter itself, and each session whose last step used it.
+    private int _holders = 1;
+
     public LoraAdapter Adapter { get; } = adapter;
 
     /// <summary>The largest stacked rank of a site.</summary>
     public int MaxRank { get; } = maxRank;
+
+    /// <summary>Floats of a row of t that it takes: each adapter's part begins at a cache line.</summary>
+    public int RankRoom => checked((MaxRank + 15) & ~15);
 
     /// <summary>What it does beside adding B A to the layers' projections.</summary>
     public BoundParts Parts { get; } = parts;
@@ -67,8 +73,15 @@ internal sealed unsafe class BoundAdapter(LoraAdapter adapter, LoraSite[] sites,
     /// <summary>The site of a layer, or the head's, whatever the layer.</summary>
     public ref readonly LoraSite Site(int layer, LoraPlace place) => ref sites[place == LoraPlace.Head ? sites.Length - 1 : 4 * layer + (int)place];
 
+    public bool IsFreed => Volatile.Read(ref _holders) <= 0;
+
+    /// <summary>Keeps the memory until one more <see cref="Dispose"/>.</summary>
+    public void Hold() => Interlocked.Increment(ref _holders);
+
+    /// <summary>Frees the memory if no one else holds it.</summary>
     public void Dispose()
     {
+        if (Interlocked.Decrement(ref _holders) != 0) return;
         Parts.Dispose();
         memory.Dispose();
     }

@@ -176,7 +176,7 @@ public sealed class LoraAdapter : IDisposable
         }
     }
 
-    /// <summary>Frees the adapter's memory.</summary>
+    /// <summary>Frees the adapter's memory; what a session's last step read of it, at the session's next step or end.</summary>
     /// <exception cref="InvalidOperationException">It is on in a session or a model; remove it there first.</exception>
     public void Dispose()
     {

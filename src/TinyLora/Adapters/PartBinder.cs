@@ -173,9 +173,10 @@ internal sealed unsafe class PartBinder
                 break;
             case AdapterPart.Weight when tensor.Kind is WeightKind.Embedding or WeightKind.Head:
                 var isHead = tensor.Kind == WeightKind.Head;
-                // The content lives as long as what is bound.
                 ref var linear = ref isHead ? ref parts.Head : ref parts.Embedding;
-                linear.Weights = matrix.Data;
+                // A copy: a session may hold what is bound after the adapter is disposed.
+                linear.Weights = (byte*)Floats((matrix.Bytes + sizeof(float) - 1) / sizeof(float));
+                Buffer.MemoryCopy(matrix.Data, linear.Weights, matrix.Bytes, matrix.Bytes);
                 linear.Type = matrix.Type;
                 (linear.Rows, linear.Columns) = (matrix.Rows, matrix.Columns);
                 if (isHead) linear.Kernel = findKernel(matrix.Type, matrix.Rows, matrix.Columns);

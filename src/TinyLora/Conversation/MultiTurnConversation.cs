@@ -21,7 +21,7 @@ public sealed class MultiTurnConversation : IDisposable
     private Sampler? _sampler;
     private int[] _promptTokens = [];
     private int _isBusy;
-    private bool _isDisposed;
+    private volatile bool _isDisposed;
 
     /// <summary>Begins a conversation.</summary>
     /// <param name="model">The model, which has to live longer than the conversation.</param>
@@ -148,11 +148,12 @@ public sealed class MultiTurnConversation : IDisposable
         Leave();
     }
 
-    /// <summary>Frees the conversation's memory; the model stays.</summary>
+    /// <summary>Frees the conversation's memory; the model stays. An answer in the making ends as if cancelled, and the memory with it.</summary>
     public void Dispose()
     {
         _isDisposed = true;
-        _session?.Dispose();
+        _generator.Stop();
+        FreeUnlessBusy();
     }
 
     private TextGenerationResult Answer(ChatMessage? message, CancellationToken cancellation)
@@ -221,5 +222,15 @@ public sealed class MultiTurnConversation : IDisposable
         if (Interlocked.Exchange(ref _isBusy, 1) != 0) throw new InvalidOperationException("The conversation is generating already.");
     }
 
-    private void Leave() => Volatile.Write(ref _isBusy, 0);
+    private void Leave()
+    {
+        Interlocked.Exchange(ref _isBusy, 0);
+        if (_isDisposed) FreeUnlessBusy();
+    }
+
+    // Stays busy for good; whoever comes second finds nothing to do.
+    private void FreeUnlessBusy()
+    {
+        if (Interlocked.Exchange(ref _isBusy, 1) == 0) _session?.Dispose();
+    }
 }

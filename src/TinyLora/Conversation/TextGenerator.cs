@@ -20,6 +20,7 @@ internal sealed class TextGenerator
     private byte[] _text;
     private int _textLength;
     private int _generatedCount;
+    private volatile bool _isStopped;
 
     public TextGenerator(ITokenSource source, ITextTokens tokenizer)
     {
@@ -48,6 +49,9 @@ internal sealed class TextGenerator
 
     public TimeSpan GenerationDuration { get; private set; }
 
+    /// <summary>Ends a run as a cancellation does, from any thread and for good.</summary>
+    public void Stop() => _isStopped = true;
+
     /// <param name="prompt">The whole prompt.</param>
     /// <param name="maxTokens">Tokens to generate at most.</param>
     /// <param name="sampler">Chooses the tokens.</param>
@@ -57,6 +61,7 @@ internal sealed class TextGenerator
     {
         _textLength = _generatedCount = CachedCount = 0;
         PromptDuration = GenerationDuration = TimeSpan.Zero;
+        if (prompt.IsEmpty) throw new InvalidOperationException("The prompt has no tokens.");
         stops.Clear();
         _tokenizer.BeginText();
         if (prompt.Length > _source.ContextLength) return StopReason.ContextSizeLimitExceeded;
@@ -79,7 +84,7 @@ internal sealed class TextGenerator
         logits = default;
         for (var at = cached; at < prompt.Length; at += PrefillChunk)
         {
-            if (cancellation.IsCancellationRequested) return false;
+            if (_isStopped || cancellation.IsCancellationRequested) return false;
             logits = _source.Prefill(prompt.Slice(at, Math.Min(PrefillChunk, prompt.Length - at)));
         }
         return true;
@@ -89,7 +94,7 @@ internal sealed class TextGenerator
     {
         while (true)
         {
-            if (cancellation.IsCancellationRequested) return End(StopReason.CancellationRequested, stops);
+            if (_isStopped || cancellation.IsCancellationRequested) return End(StopReason.CancellationRequested, stops);
             var token = sampler.Sample(logits, _source.Tokens);
             _generated[_generatedCount++] = token;
             if (_tokenizer.IsEndOfGeneration(token)) return End(StopReason.EndOfGeneration, stops);

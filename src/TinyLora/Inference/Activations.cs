@@ -12,6 +12,7 @@ internal sealed unsafe class Activations : IDisposable
 
     private readonly List<AlignedBuffer> _buffers = [];
     private readonly AlignedBuffer[] _scores;
+    private AlignedBuffer _lora = new(0);
 
     public Activations(ModelShape shape, int workerCount)
     {
@@ -84,9 +85,11 @@ internal sealed unsafe class Activations : IDisposable
         for (var i = 0; i < _scores.Length; i++)
         {
             if (_scores[i].Bytes >= floats * sizeof(float)) continue;
+            // First the new memory: where there is none, the sessions that fit go on.
+            var larger = AlignedBuffer.OfFloats(floats);
             _scores[i].Dispose();
-            _scores[i] = AlignedBuffer.OfFloats(floats);
-            Private[i].Scores = _scores[i].Floats;
+            _scores[i] = larger;
+            Private[i].Scores = larger.Floats;
         }
     }
 
@@ -94,14 +97,19 @@ internal sealed unsafe class Activations : IDisposable
     public void ReserveRanks(int ranks)
     {
         if (ranks <= LoraStride) return;
-        LoraStride = Stride(ranks);
-        Lora = Rows(LoraStride);
+        var stride = Stride(ranks);
+        var larger = AlignedBuffer.OfFloats((long)MaxRows * stride);
+        _lora.Dispose();
+        _lora = larger;
+        Lora = larger.Floats;
+        LoraStride = stride;
     }
 
     public void Dispose()
     {
         foreach (var buffer in _buffers) buffer.Dispose();
         foreach (var buffer in _scores) buffer.Dispose();
+        _lora.Dispose();
     }
 
     public static int Stride(int floats) => checked((floats + 15) & ~15);

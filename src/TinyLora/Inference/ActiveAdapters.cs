@@ -9,7 +9,8 @@ internal sealed unsafe class ActiveAdapters
     /// <summary>The place of an adapter that the prompt does not switch on.</summary>
     public const int Never = int.MaxValue;
 
-    private readonly BoundAdapter[] _adapters = new BoundAdapter[AdapterSet.Capacity];
+    // Each is held: it may be taken off and disposed while a step still reads it. Past Count null.
+    private readonly BoundAdapter?[] _adapters = new BoundAdapter?[AdapterSet.Capacity];
     private readonly float[] _scales = new float[AdapterSet.Capacity];
     private readonly int[] _starts = new int[AdapterSet.Capacity];
 
@@ -18,7 +19,7 @@ internal sealed unsafe class ActiveAdapters
     /// <summary>What they change beside the projections, all together.</summary>
     public AdapterChanges Changes { get; private set; }
 
-    public BoundAdapter this[int index] => _adapters[index];
+    public BoundAdapter this[int index] => _adapters[index]!;
 
     public float Scale(int index) => _scales[index];
 
@@ -48,14 +49,18 @@ internal sealed unsafe class ActiveAdapters
                 var start = isOther || isNew ? StartOf(bound.Adapter.Content.InvocationTokens, prompt) : old;
                 // Before both places the cache is the base's.
                 if (isOther || start != old) stale = Math.Min(stale, Math.Min(start, old));
-                _adapters[count] = bound;
+                if (_adapters[count] != bound)
+                {
+                    bound.Hold();
+                    _adapters[count]?.Dispose();
+                    _adapters[count] = bound;
+                }
                 _starts[count] = start;
                 _scales[count++] = scale;
             }
         }
         for (var i = count; i < Count; i++) stale = Math.Min(stale, _starts[i]);
-        Array.Clear(_adapters, count, _adapters.Length - count);
-        Count = count;
+        LetGo(count);
         Changes = changes;
         return stale;
     }
@@ -64,7 +69,7 @@ internal sealed unsafe class ActiveAdapters
     public float* Norm(int index)
     {
         for (var i = 0; i < Count; i++)
-            if (_adapters[i].Parts.Norms is { } norms && norms[index] != 0) return (float*)norms[index];
+            if (_adapters[i]!.Parts.Norms is { } norms && norms[index] != 0) return (float*)norms[index];
         return null;
     }
 
@@ -74,7 +79,7 @@ internal sealed unsafe class ActiveAdapters
         if (place == LoraPlace.Head) return null;
         var projection = 7 * layer + index + place switch { LoraPlace.Attention => 0, LoraPlace.Output => 3, LoraPlace.Mlp => 4, _ => 6 };
         for (var i = 0; i < Count; i++)
-            if (_adapters[i].Parts.Shifts is { } shifts && shifts[projection] != 0) return (float*)shifts[projection];
+            if (_adapters[i]!.Parts.Shifts is { } shifts && shifts[projection] != 0) return (float*)shifts[projection];
         return null;
     }
 
@@ -82,14 +87,27 @@ internal sealed unsafe class ActiveAdapters
     public ref readonly Linear Head(in Linear otherwise)
     {
         for (var i = 0; i < Count; i++)
-            if (_adapters[i].Parts.Head.Weights != null) return ref _adapters[i].Parts.Head;
+            if (_adapters[i]!.Parts.Head.Weights != null) return ref _adapters[i]!.Parts.Head;
         return ref otherwise;
     }
+
+    /// <summary>Lets all adapters go.</summary>
+    public void Clear() => LetGo(0);
 
     private static int StartOf(int[] invocation, ReadOnlySpan<int> prompt)
     {
         if (invocation.Length == 0) return 0;
         var at = prompt.LastIndexOf(invocation);
         return at < 0 ? Never : at;
+    }
+
+    private void LetGo(int from)
+    {
+        for (var i = from; i < Count; i++)
+        {
+            _adapters[i]!.Dispose();
+            _adapters[i] = null;
+        }
+        Count = from;
     }
 }

@@ -1,5 +1,3 @@
-using TinyLora.Numerics;
-
 namespace TinyLora.Inference;
 
 /// <summary>Sessions of one model that decode together in one pass over its weights, each with its own adapters. A row equals the session alone, bit for bit.</summary>
@@ -10,8 +8,8 @@ public sealed unsafe class Batch : IDisposable
 
     private readonly Session[] _sessions;
     private readonly Model _model;
-    private readonly AlignedBuffer _logits;
-    private readonly int _stride;
+    private readonly LogitRows _logits;
+    private bool _disposed;
 
     /// <exception cref="ArgumentException">There are none or too many, one stands twice, or they are of different models.</exception>
     public Batch(params ReadOnlySpan<Session> sessions)
@@ -24,18 +22,20 @@ public sealed unsafe class Batch : IDisposable
             if (_sessions[i].Model != _model) throw new ArgumentException("The sessions are of different models.", nameof(sessions));
             if (Array.IndexOf(_sessions, _sessions[i]) != i) throw new ArgumentException("A session stands twice in the batch.", nameof(sessions));
         }
-        _stride = Activations.Stride(_model.Shape.VocabularySize);
-        _logits = AlignedBuffer.OfFloats((long)_stride * _sessions.Length);
+        _logits = new LogitRows(_sessions.Length, _model.Shape.VocabularySize);
     }
 
     /// <summary>Its sessions, a row each.</summary>
     public IReadOnlyList<Session> Sessions => _sessions;
 
     /// <summary>Appends one token to each session, [Sessions.Count], and computes the logits of all. No call allocates.</summary>
-    /// <exception cref="ArgumentException">Another number of tokens, a token outside the vocabulary, or a full session; sessions before it have taken their token.</exception>
+    /// <exception cref="ArgumentException">Another number of tokens, a token outside the vocabulary, or a full session; all sessions are as before.</exception>
+    /// <exception cref="ObjectDisposedException">The batch, one of its sessions or the model is disposed.</exception>
     public void Decode(ReadOnlySpan<int> tokens)
     {
+        ObjectDisposedException.ThrowIf(_disposed, this);
         if (tokens.Length != _sessions.Length) throw new ArgumentException($"{tokens.Length} tokens for {_sessions.Length} sessions.", nameof(tokens));
+        for (var i = 0; i < tokens.Length; i++) _sessions[i].CheckRoom(tokens.Slice(i, 1));
         for (var i = 0; i < tokens.Length; i++)
         {
             _sessions[i].Append(tokens.Slice(i, 1));
@@ -44,19 +44,21 @@ public sealed unsafe class Batch : IDisposable
         }
         using var turn = _model.TakeTurn();
         foreach (var session in _sessions) session.Join(turn.Step);
-        turn.Step.Logits = _logits.Floats;
-        turn.Step.LogitsStride = _stride;
+        turn.Step.Logits = _logits.Pointer;
+        turn.Step.LogitsStride = _logits.Stride;
         turn.Run();
+        GC.KeepAlive(this);
     }
 
     /// <summary>The logits of a row, [VocabularySize]; valid until the next <see cref="Decode"/>.</summary>
     public ReadOnlySpan<float> Logits(int row)
     {
+        ObjectDisposedException.ThrowIf(_disposed, this);
         ArgumentOutOfRangeException.ThrowIfNegative(row);
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(row, _sessions.Length);
-        return new ReadOnlySpan<float>(_logits.Floats + row * (nint)_stride, _model.Shape.VocabularySize);
+        return _logits.Row(row);
     }
 
-    /// <summary>Frees the batch's memory; the sessions live on.</summary>
-    public void Dispose() => _logits.Dispose();
+    /// <summary>Ends the batch; the sessions live on.</summary>
+    public void Dispose() => _disposed = true;
 }

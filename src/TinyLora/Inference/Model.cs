@@ -1,4 +1,5 @@
 using System.ComponentModel;
+using System.Runtime.CompilerServices;
 using TinyLora.Adapters;
 using TinyLora.Errors;
 using TinyLora.Kernels;
@@ -10,7 +11,7 @@ namespace TinyLora.Inference;
 
 /// <summary>A language model whose weights are mapped from a file and shared by its sessions.</summary>
 /// <remarks>Sessions may live on different threads: their steps take turns, each on all of the model's workers.</remarks>
-public abstract class Model : IDisposable
+public abstract class Model : IAdapterHost, IDisposable
 {
     private const int MaxThreadCount = 256;
 
@@ -18,7 +19,8 @@ public abstract class Model : IDisposable
     private readonly Workers _workers;
     private readonly StepContext _context;
     private readonly Lock _turn = new();
-    private readonly List<LoraAdapter> _known = [];
+    // Weak: an adapter that is disposed is forgotten.
+    private readonly ConditionalWeakTable<LoraAdapter, BoundAdapter> _known = [];
     // Kept: a delegate made at each call would be garbage.
     private readonly Func<ElementType, int, int, int> _findKernel;
     private Tokenizer? _tokenizer;
@@ -60,6 +62,8 @@ public abstract class Model : IDisposable
         }
         catch
         {
+            _workers?.Dispose();
+            _activations?.Dispose();
             Weights.Dispose();
             throw;
         }
@@ -88,8 +92,12 @@ public abstract class Model : IDisposable
     {
         get
         {
-            ObjectDisposedException.ThrowIf(_disposed, this);
-            return _tokenizer ??= Weights.Gguf is { } gguf ? Tokenizer.FromGguf(gguf) : Tokenizer.Open(Weights.Folder!);
+            // It reads the mapping, which must not go meanwhile.
+            lock (_turn)
+            {
+                ObjectDisposedException.ThrowIf(_disposed, this);
+                return _tokenizer ??= Weights.Gguf is { } gguf ? Tokenizer.FromGguf(gguf) : Tokenizer.Open(Weights.Folder!);
+            }
         }
     }
 
@@ -100,10 +108,11 @@ public abstract class Model : IDisposable
 
     internal AdapterSet DefaultAdapters { get; }
 
-    internal bool IsDisposed => _disposed;
+    bool IAdapterHost.IsDisposed => _disposed;
 
-    /// <summary>Guards the adapter sets of the model and its sessions.</summary>
-    internal Lock AdapterGate { get; } = new();
+    Lock IAdapterHost.Gate { get; } = new();
+
+    int IAdapterHost.RankRoom => _activations.LoraStride;
 
     /// <summary>Checks an adapter against the model and puts it on.</summary>
     /// <exception cref="InvalidDataException">It does not fit the model: tensor, found, expected.</exception>
@@ -128,7 +137,7 @@ public abstract class Model : IDisposable
             if (_disposed) return;
             _disposed = true;
             DefaultAdapters.Clear();
-            foreach (var adapter in _known) adapter.Release(this);
+            foreach (var (adapter, _) in _known) adapter.Release(this);
             _workers.Dispose();
             _context.Step.Dispose();
             _activations.Dispose();
@@ -166,19 +175,29 @@ public abstract class Model : IDisposable
 
     internal void ReserveContext(int positions)
     {
-        lock (_turn) _activations.ReserveContext(positions);
+        lock (_turn)
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            _activations.ReserveContext(positions);
+        }
     }
 
-    internal void ReserveRanks(int ranks)
+    /// <summary>Waits for a running step; none begins until the scope is disposed.</summary>
+    internal Lock.Scope Pause() => _turn.EnterScope();
+
+    void IAdapterHost.ReserveRanks(int ranks)
     {
-        lock (_turn) _activations.ReserveRanks(ranks);
+        lock (_turn)
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            _activations.ReserveRanks(ranks);
+        }
     }
 
-    internal BoundAdapter Bind(LoraAdapter adapter)
+    BoundAdapter IAdapterHost.Bind(LoraAdapter adapter)
     {
         var bound = adapter.BindTo(this, Weights, _findKernel);
-        lock (AdapterGate)
-            if (!_known.Contains(adapter)) _known.Add(adapter);
+        _known.TryAdd(adapter, bound);
         return bound;
     }
 

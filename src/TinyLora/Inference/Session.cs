@@ -7,11 +7,12 @@ namespace TinyLora.Inference;
 public sealed unsafe class Session : IDisposable
 {
     private const int DefaultContextLength = 4096;
-    private const int LogitChunk = 16;
+    // Rows of logits in between: 32 MB at most.
+    private const int LogitFloats = 8 << 20;
 
     private readonly KvCache _cache;
-    private readonly AlignedBuffer _tokens;
-    private readonly AlignedBuffer _logits;
+    private readonly int[] _tokens;
+    private readonly LogitRows _logits;
     private readonly ActiveAdapters _active = new();
     private readonly int _chunk;
     private readonly bool _keepCache;
@@ -33,10 +34,10 @@ public sealed unsafe class Session : IDisposable
         _chunk = options.ChunkLength;
         _keepCache = options.KeepCache;
         Adapters = new AdapterSet(model, model.DefaultAdapters);
-        model.ReserveContext(ContextLength);
         _cache = new KvCache(model.Shape, ContextLength);
-        _tokens = new AlignedBuffer((long)ContextLength * sizeof(int));
-        _logits = AlignedBuffer.OfFloats(LogitsStride);
+        _tokens = new int[ContextLength];
+        _logits = new LogitRows(1, model.Shape.VocabularySize);
+        model.ReserveContext(ContextLength);
     }
 
     /// <summary>The model whose sequence this is.</summary>
@@ -54,14 +55,12 @@ public sealed unsafe class Session : IDisposable
         get
         {
             ObjectDisposedException.ThrowIf(_disposed, this);
-            return new ReadOnlySpan<int>(_tokens.Pointer, Position);
+            return _tokens.AsSpan(0, Position);
         }
     }
 
     /// <summary>This session's adapters: the model's, until this set is first changed.</summary>
     public AdapterSet Adapters { get; }
-
-    private int LogitsStride => Activations.Stride(Model.Shape.VocabularySize);
 
     /// <summary>Appends tokens and returns the logits after the last, [VocabularySize]; valid until the session's next call.</summary>
     /// <exception cref="ArgumentException">There are none, one is outside the vocabulary, or they do not fit; the session is as before.</exception>
@@ -70,7 +69,7 @@ public sealed unsafe class Session : IDisposable
         Append(tokens);
         TakePrompt();
         Advance(1, default);
-        return new ReadOnlySpan<float>(_logits.Pointer, Model.Shape.VocabularySize);
+        return _logits.Row(0);
     }
 
     /// <summary>Appends tokens and writes the logits after each of the last n, [n, VocabularySize], n = <paramref name="logits"/>.Length / VocabularySize.</summary>
@@ -91,7 +90,7 @@ public sealed unsafe class Session : IDisposable
     {
         Append(new ReadOnlySpan<int>(in token));
         Advance(1, default);
-        return new ReadOnlySpan<float>(_logits.Pointer, Model.Shape.VocabularySize);
+        return _logits.Row(0);
     }
 
     /// <summary>Forgets all tokens from <paramref name="position"/> on.</summary>
@@ -105,20 +104,28 @@ public sealed unsafe class Session : IDisposable
         if (_prompt > position) TakePrompt();
     }
 
-    /// <summary>Frees the session's memory and lets its adapters go.</summary>
+    /// <summary>Frees the session's memory and lets its adapters go. A step that is running is waited for; the call that it belongs to then ends with <see cref="ObjectDisposedException"/>.</summary>
     public void Dispose()
     {
+        using var pause = Model.Pause();
         if (_disposed) return;
         _disposed = true;
         Adapters.Clear();
+        _active.Clear();
         _cache.Dispose();
-        _tokens.Dispose();
-        _logits.Dispose();
         _manyLogits?.Dispose();
     }
 
     /// <summary>Adds tokens to the sequence without computing anything.</summary>
     internal void Append(ReadOnlySpan<int> tokens)
+    {
+        CheckRoom(tokens);
+        tokens.CopyTo(_tokens.AsSpan(Position));
+        Position += tokens.Length;
+    }
+
+    /// <summary>Whether the tokens can be appended.</summary>
+    internal void CheckRoom(ReadOnlySpan<int> tokens)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
         if (tokens.IsEmpty) throw new ArgumentException("There are no tokens.", nameof(tokens));
@@ -127,8 +134,6 @@ public sealed unsafe class Session : IDisposable
         foreach (var token in tokens)
             if ((uint)token >= (uint)Model.Shape.VocabularySize)
                 throw new ArgumentException($"Token {token} is outside the vocabulary of {Model.Shape.VocabularySize}.", nameof(tokens));
-        tokens.CopyTo(new Span<int>((int*)_tokens.Pointer + Position, tokens.Length));
-        Position += tokens.Length;
     }
 
     /// <summary>Computes all but the last <paramref name="left"/> tokens that are not in the cache yet.</summary>
@@ -168,21 +173,22 @@ public sealed unsafe class Session : IDisposable
             while (_cached < Position)
             {
                 var count = Math.Min(_chunk, Position - _cached);
-                Compute(count, _cached + count == Position ? 1 : 0, _logits.Floats);
+                Compute(count, _cached + count == Position ? 1 : 0, _logits.Pointer);
             }
             return;
         }
         CatchUp(rows);
-        _manyLogits ??= AlignedBuffer.OfFloats((long)LogitChunk * LogitsStride);
+        var room = Math.Clamp(LogitFloats / _logits.Stride, 1, _chunk);
+        _manyLogits ??= AlignedBuffer.OfFloats((long)room * _logits.Stride);
         var vocabulary = Model.Shape.VocabularySize;
         _cached = Math.Min(_cached, Position - rows);
         while (_cached < Position)
         {
-            var count = Math.Min(Math.Min(_chunk, LogitChunk), Position - _cached);
+            var count = Math.Min(room, Position - _cached);
             Compute(count, count, _manyLogits.Floats);
             for (var i = 0; i < count; i++)
             {
-                new ReadOnlySpan<float>(_manyLogits.Floats + i * (nint)LogitsStride, vocabulary).CopyTo(logits);
+                new ReadOnlySpan<float>(_manyLogits.Floats + i * (nint)_logits.Stride, vocabulary).CopyTo(logits);
                 logits = logits[vocabulary..];
             }
         }
@@ -193,7 +199,7 @@ public sealed unsafe class Session : IDisposable
         using var turn = Model.TakeTurn();
         turn.Step.Add(_cache, _active, Tokens.Slice(_cached, count), _cached, logitCount);
         turn.Step.Logits = logits;
-        turn.Step.LogitsStride = LogitsStride;
+        turn.Step.LogitsStride = _logits.Stride;
         turn.Run();
         _cached += count;
     }

@@ -29,12 +29,22 @@ internal sealed class Workers : IDisposable
         _wake = new AutoResetEvent[count - 1];
         // A cache line each.
         _asleep = new int[16 * count];
-        for (var i = 0; i < _threads.Length; i++)
+        try
         {
-            var worker = i + 1;
-            _wake[i] = new AutoResetEvent(false);
-            _threads[i] = new Thread(() => Loop(worker)) { IsBackground = true, Name = $"TinyLora worker {worker}" };
-            _threads[i].Start();
+            for (var i = 0; i < _threads.Length; i++)
+            {
+                var worker = i + 1;
+                _wake[i] = new AutoResetEvent(false);
+                var thread = new Thread(() => Loop(worker)) { IsBackground = true, Name = $"TinyLora worker {worker}" };
+                thread.Start();
+                _threads[i] = thread;
+            }
+        }
+        catch
+        {
+            // The system may refuse so many; those that run must not be left behind.
+            Dispose();
+            throw;
         }
     }
 
@@ -85,9 +95,9 @@ internal sealed class Workers : IDisposable
         if (Volatile.Read(ref _shared.Stop)) return;
         Volatile.Write(ref _shared.Stop, true);
         Interlocked.Increment(ref _shared.Step);
-        foreach (var wake in _wake) wake.Set();
-        foreach (var thread in _threads) thread.Join();
-        foreach (var wake in _wake) wake.Dispose();
+        foreach (var wake in _wake) wake?.Set();
+        foreach (var thread in _threads) thread?.Join();
+        foreach (var wake in _wake) wake?.Dispose();
     }
 
     private void Loop(int worker)

@@ -9,6 +9,8 @@ public sealed class InstructionSet
     /// <summary>Environment variable that forces one by name.</summary>
     public const string EnvironmentVariable = "TINYLORA_INSTRUCTION_SET";
 
+    private static InstructionSet? s_current;
+
     private InstructionSet(string name, string needs, bool isSupported)
     {
         Name = name;
@@ -38,7 +40,7 @@ public sealed class InstructionSet
     /// <summary>The one that models use unless told otherwise: that of <see cref="EnvironmentVariable"/>, else the best that the machine has.</summary>
     /// <exception cref="PlatformNotSupportedException">The variable names one that the machine, or this build, lacks.</exception>
     /// <exception cref="ArgumentException">The variable names none.</exception>
-    public static InstructionSet Current { get; } = Environment.GetEnvironmentVariable(EnvironmentVariable) is { Length: > 0 } name ? Find(name) : Best();
+    public static InstructionSet Current => s_current ??= Choose(Environment.GetEnvironmentVariable(EnvironmentVariable));
 
     /// <summary>Name as in the command line: scalar, vector128, neon, neon-dot, avx2, avx2-vnni, avx512.</summary>
     public string Name { get; }
@@ -67,8 +69,10 @@ public sealed class InstructionSet
     /// <inheritdoc/>
     public override string ToString() => Name;
 
-    private static InstructionSet Best()
+    /// <summary>The one of a name, or without one the best.</summary>
+    internal static InstructionSet Choose(string? name)
     {
+        if (!string.IsNullOrEmpty(name)) return Find(name);
         var best = Scalar;
         foreach (var set in All) if (set.IsSupported) best = set;
         return best;

@@ -9,25 +9,14 @@ public partial class LayersTests
     // From the top down; what stands in one line does not use each other.
     private static readonly string[][] Layers =
     [
-        ["Errors", "Numerics"], ["Files"], ["Weights"], ["Kernels"], ["Adapters"], ["Inference"], ["Sampling", "Tokenization"], ["Conversation"],
+        ["Errors", "Numerics"], ["Files"], ["Weights", "Tokenization"], ["Kernels"], ["Adapters"], ["Inference"], ["Sampling"], ["Conversation"],
     ];
-
-    // Model.Tokenizer is where its users look for it; an AdapterSet makes room in its model.
-    private static readonly (string Folder, string Used)[] Exceptions = [("Inference", "Tokenization"), ("Adapters", "Inference")];
 
     [Fact]
     public void Layers_use_only_what_is_above_them()
     {
-        var wrong = Uses().Where(use => !Exceptions.Contains((use.Folder, use.Used)) && Level(use.Used) >= Level(use.Folder));
+        var wrong = Uses().Where(use => Level(use.Used) >= Level(use.Folder));
         Assert.Empty(wrong.Select(use => $"{use.Folder}/{use.File} uses {use.Used}"));
-    }
-
-    [Fact]
-    public void Exceptions_are_still_needed()
-    {
-        var uses = Uses().Select(use => (use.Folder, use.Used)).ToHashSet();
-        (string, string)[] unneeded = [.. Exceptions.Where(exception => !uses.Contains(exception))];
-        Assert.Empty(unneeded);
     }
 
     [Fact]

@@ -1,0 +1,225 @@
+using TinyLora.Adapters;
+using TinyLora.Conversation;
+using TinyLora.Inference;
+using Xunit;
+
+namespace TinyLora.Tests.Inference;
+
+/// <summary>What is disposed, taken off or refused while something else still uses it: an exception or the right numbers, never foreign memory.</summary>
+public class LifetimeTests
+{
+    private static readonly int[] s_prompt = [.. Enumerable.Range(1, 150)];
+
+    [Fact]
+    public void A_batch_after_its_end_throws()
+    {
+        using var model = Lantern.Open();
+        using var session = model.CreateSession();
+        var batch = new Batch(session);
+        batch.Decode([1]);
+        batch.Dispose();
+        Assert.Throws<ObjectDisposedException>(() => batch.Decode([2]));
+        Assert.Throws<ObjectDisposedException>(() => batch.Logits(0).Length);
+        Assert.Equal(1, session.Position);
+    }
+
+    [Fact]
+    public void A_batch_that_refuses_leaves_every_session_as_it_was()
+    {
+        using var model = Lantern.Open();
+        using var first = model.CreateSession();
+        using var full = model.CreateSession(new SessionOptions { ContextLength = 1 });
+        full.Prefill([1]);
+        using var batch = new Batch(first, full);
+        Assert.Throws<ArgumentException>(() => batch.Decode([2, 3]));
+        Assert.Equal(0, first.Position);
+        full.Dispose();
+        Assert.Throws<ObjectDisposedException>(() => batch.Decode([2, 3]));
+        Assert.Equal(0, first.Position);
+    }
+
+    [Fact]
+    public void Logits_outlive_their_session_and_model()
+    {
+        var model = Lantern.Open();
+        var session = model.CreateSession();
+        var logits = session.Prefill(s_prompt);
+        var before = logits.ToArray();
+        session.Dispose();
+        model.Dispose();
+        Assert.Equal(before, logits.ToArray());
+    }
+
+    [Fact]
+    public async Task A_session_that_is_disposed_in_a_prefill_ends_it()
+    {
+        using var model = Lantern.Open();
+        for (var i = 0; i < 20; i++)
+        {
+            var session = model.CreateSession(new SessionOptions { ChunkLength = 4 });
+            var prefill = Task.Run(() =>
+            {
+                while (true)
+                {
+                    session.Prefill(s_prompt);
+                    session.Rewind(0);
+                }
+            });
+            Thread.Sleep(i);
+            session.Dispose();
+            await Assert.ThrowsAsync<ObjectDisposedException>(() => prefill);
+        }
+    }
+
+    [Fact]
+    public async Task A_model_that_is_disposed_in_a_prefill_ends_it()
+    {
+        for (var i = 0; i < 5; i++)
+        {
+            var model = Lantern.Open();
+            using var session = model.CreateSession(new SessionOptions { ChunkLength = 4 });
+            var prefill = Task.Run(() =>
+            {
+                while (true)
+                {
+                    session.Prefill(s_prompt);
+                    session.Rewind(0);
+                }
+            });
+            Thread.Sleep(3 * i);
+            model.Dispose();
+            await Assert.ThrowsAsync<ObjectDisposedException>(() => prefill);
+        }
+    }
+
+    [Fact]
+    public async Task An_adapter_that_is_removed_and_disposed_stays_whole_for_the_step_that_reads_it()
+    {
+        using var model = Lantern.Open();
+        using var session = model.CreateSession(new SessionOptions { ChunkLength = 4 });
+        var plain = session.Prefill(s_prompt).ToArray();
+        session.Rewind(0);
+        var pirate = Lantern.Adapter("pirate");
+        model.ApplyLoraAdapter(pirate);
+        var changed = session.Prefill(s_prompt).ToArray();
+        session.Rewind(0);
+        Assert.NotEqual(plain, changed);
+        for (var i = 0; i < 10; i++)
+        {
+            var prefill = Task.Run(() => session.Prefill(s_prompt).ToArray());
+            Thread.Sleep(i);
+            model.RemoveLoraAdapter(pirate);
+            pirate.Dispose();
+            var found = await prefill;
+            Assert.True(found.AsSpan().SequenceEqual(plain) || found.AsSpan().SequenceEqual(changed));
+            session.Rewind(0);
+            pirate = Lantern.Adapter("pirate");
+            model.ApplyLoraAdapter(pirate);
+        }
+        model.RemoveLoraAdapter(pirate);
+        pirate.Dispose();
+        Assert.Equal(plain, session.Prefill(s_prompt).ToArray());
+    }
+
+    [Fact]
+    public void An_adapters_memory_goes_with_its_last_holder()
+    {
+        using var model = Lantern.Open();
+        using var adapter = Lantern.Adapter("pirate");
+        var set = new AdapterSet(model, null);
+        set.Add(adapter);
+        var active = new ActiveAdapters();
+        active.Refresh(set, default, false);
+        var bound = active[0];
+        set.Clear();
+        adapter.Dispose();
+        Assert.False(bound.IsFreed);
+        Assert.Equal(0, active.Refresh(set, default, false));
+        Assert.Equal(0, active.Count);
+        Assert.True(bound.IsFreed);
+    }
+
+    [Fact]
+    public async Task Adapters_that_come_while_another_thread_steps_find_room()
+    {
+        using var model = Lantern.Open();
+        string[] names = ["pirate", "bard", "grumpy", "commands"];
+        var adapters = names.Select(Lantern.Adapter).ToArray();
+        using var session = model.CreateSession(new SessionOptions { ChunkLength = 4 });
+        using var done = new CancellationTokenSource();
+        var steps = Task.Run(() =>
+        {
+            while (!done.IsCancellationRequested)
+            {
+                session.Prefill(s_prompt);
+                session.Rewind(0);
+            }
+        });
+        // Two threads add at once: neither may count only its own.
+        for (var i = 0; i < 5; i++)
+        {
+            Parallel.ForEach(adapters, model.ApplyLoraAdapter);
+            foreach (var adapter in adapters) Assert.True(model.RemoveLoraAdapter(adapter));
+        }
+        await done.CancelAsync();
+        await steps;
+        foreach (var adapter in adapters) adapter.Dispose();
+    }
+
+    [Fact]
+    public void A_context_that_no_memory_holds_is_refused_and_the_others_go_on()
+    {
+        using var model = Lantern.Open();
+        using var session = model.CreateSession();
+        var before = session.Prefill(s_prompt).ToArray();
+        session.Rewind(0);
+        Assert.Throws<OutOfMemoryException>(() => model.CreateSession(new SessionOptions { ContextLength = int.MaxValue }));
+        Assert.Equal(before, session.Prefill(s_prompt).ToArray());
+    }
+
+    [Fact]
+    public void A_conversation_that_is_disposed_in_its_own_callback_ends()
+    {
+        using var model = Lantern.Open();
+        var chat = new MultiTurnConversation(model);
+        chat.Utf8Generated += _ => chat.Dispose();
+        Assert.Equal(StopReason.CancellationRequested, chat.Submit("Who are you?").StopReason);
+        Assert.Throws<ObjectDisposedException>(() => chat.Submit("And now?"));
+    }
+
+    [Fact]
+    public async Task A_conversation_that_another_thread_disposes_ends()
+    {
+        using var model = Lantern.Open();
+        for (var i = 0; i < 10; i++)
+        {
+            var chat = new MultiTurnConversation(model);
+            var answer = chat.SubmitAsync("Who are you?");
+            await Task.Delay(3 * i);
+            chat.Dispose();
+            try
+            {
+                await answer;
+            }
+            catch (ObjectDisposedException)
+            {
+                // It had not begun.
+            }
+        }
+    }
+
+    [Fact]
+    public void A_callback_that_throws_leaves_the_conversation_as_it_was()
+    {
+        using var model = Lantern.Open();
+        using var chat = new MultiTurnConversation(model) { SamplingOptions = TinyLora.Sampling.SamplingOptions.Greedy };
+        var expected = chat.Submit("Who are you?").Text;
+        chat.ClearHistory();
+        void Fail(string text) => throw new InvalidOperationException(text);
+        chat.TextGenerated += Fail;
+        Assert.Throws<InvalidOperationException>(() => chat.Submit("Who are you?"));
+        Assert.Empty(chat.History);
+        chat.TextGenerated -= Fail;
+        Assert.Equal(expected, chat.Submit("Who are you?").Text);
+    }
+}
