@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using TinyLora.Numerics;
 using TinyLora.Weights;
@@ -7,17 +8,21 @@ namespace TinyLora.Adapters;
 /// <summary>DoRA's gain g = m / |W + c BA|, a number a row: y becomes b + g (W x + c B A x).</summary>
 internal static unsafe class DoraGain
 {
+    // Far below the square of any norm, and still a normal number: others are slow.
+    private const float SmallestSquare = 1e-30f;
+
     /// <summary>The gains of eight rows.</summary>
     /// <param name="magnitude">m</param>
     /// <param name="terms">Of the same projection.</param>
     /// <param name="row">The first row; vectors have room for a multiple of eight.</param>
     /// <param name="scale">c: the user's scale times the scaling.</param>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> Of(float* magnitude, in GainTerms terms, int row, float scale)
     {
         var c = Vector256.Create(scale);
         var squares = Vector256.FusedMultiplyAdd(c, Vector256.FusedMultiplyAdd(c, Vector256.Load(terms.Delta + row), Vector256.Create(2f) * Vector256.Load(terms.Cross + row)), Vector256.Load(terms.Base + row));
-        // Rounding must not make a norm of nothing negative.
-        return Vector256.Load(magnitude + row) / Vector256.Sqrt(Vector256.Max(squares, Vector256.Create(float.Epsilon)));
+        // Rounding must not make a norm of nothing negative; and not 0, whose gain would be no number.
+        return Vector256.Load(magnitude + row) / Vector256.Sqrt(Vector256.Max(squares, Vector256.Create(SmallestSquare)));
     }
 
     /// <summary>The terms of a projection's rows; the base's rows are decoded one by one.</summary>
