@@ -140,7 +140,6 @@ public sealed class LoraAdapter : IDisposable
     /// <param name="folder">Made if it is not there; its <c>adapter_config.json</c> and <c>adapter_model.safetensors</c> are replaced.</param>
     /// <param name="shape">The base model's; needed only for a GGUF adapter of the llama architecture, whose rows stand in another order.</param>
     /// <exception cref="ArgumentNullException">The shape is needed and missing.</exception>
-    /// <exception cref="InvalidOperationException">It holds more than A and B of projections and the head.</exception>
     /// <exception cref="ObjectDisposedException">The adapter is disposed.</exception>
     /// <exception cref="IOException">The files cannot be written.</exception>
     public void SavePeft(string folder, ModelShape? shape = null)
@@ -150,7 +149,6 @@ public sealed class LoraAdapter : IDisposable
         lock (_lock)
         {
             ObjectDisposedException.ThrowIf(_disposed, this);
-            RefuseToSave();
             PeftAdapterWriter.Write(_content, folder, shape?.HeadSize ?? 0);
         }
     }
@@ -171,7 +169,7 @@ public sealed class LoraAdapter : IDisposable
         lock (_lock)
         {
             ObjectDisposedException.ThrowIf(_disposed, this);
-            RefuseToSave();
+            RefuseForGguf();
             GgufAdapterWriter.Write(_content, path, shape);
         }
     }
@@ -249,14 +247,14 @@ public sealed class LoraAdapter : IDisposable
         }
     }
 
-    // What a writer does not know must not be lost silently.
-    private void RefuseToSave()
+    // The format has no place for these, and nothing must be lost silently.
+    private void RefuseForGguf()
     {
         foreach (var tensor in _content.Others)
-            if (tensor.IsApplied) throw new InvalidOperationException($"{Path}: {tensor.Matrix.Tensor} cannot be saved: only A and B can.");
-        if (_content.InvocationTokens.Length > 0) throw new InvalidOperationException($"{Path}: an adapter with invocation tokens cannot be saved.");
+            if (tensor.IsApplied) throw new InvalidOperationException($"{Path}: {tensor.Matrix.Tensor} cannot be saved as GGUF: only A and B can.");
+        if (_content.InvocationTokens.Length > 0) throw new InvalidOperationException($"{Path}: an adapter with invocation tokens cannot be saved as GGUF.");
         foreach (var pair in _content.Pairs)
-            if (pair.Kind == WeightKind.Embedding) throw new InvalidOperationException($"{Path}: LoRA on the token embedding cannot be saved.");
+            if (pair.Kind == WeightKind.Embedding) throw new InvalidOperationException($"{Path}: LoRA on the token embedding cannot be saved as GGUF.");
     }
 
     private static string NameOf(string path)

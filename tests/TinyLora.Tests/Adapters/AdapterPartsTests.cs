@@ -112,14 +112,36 @@ public class AdapterPartsTests
         Directory.Delete(folder, recursive: true);
     }
 
-    [SkippableFact]
-    public void What_a_writer_does_not_know_is_refused_when_saving()
+    [SkippableTheory]
+    [InlineData("llama-plain", "dora-embed", "dora-all-rslora", "save-lm-head-untied", "save-embed-untied", "tokens-dict-untied-both", "lora-bias-no-base-bias", "alora-all", "lora-embed-untied", "lora-head-untied")]
+    [InlineData("llama-biases", "bias-all", "bias-lora-only", "lora-bias", "dora-bias")]
+    [InlineData("llama-tied", "save-both-tied", "tokens-dict-tied", "lora-embed-tied-ensured")]
+    [InlineData("qwen3", "save-embed-qwen3")]
+    public void An_adapter_saved_for_PEFT_does_the_same(string name, params string[] adapters)
     {
-        using var adapter = new LoraAdapter(Shared.Path($"{Folder}/adapters/dora-qv"));
+        using var model = Open(name, 1);
+        var folder = Directory.CreateTempSubdirectory("saved").FullName;
+        foreach (var each in adapters)
+        {
+            using var adapter = new LoraAdapter(Shared.Path($"{Folder}/adapters/{each}"));
+            adapter.SavePeft(folder);
+            using var saved = new LoraAdapter(folder);
+            Assert.Equal((adapter.ParameterCount, adapter.IsDora), (saved.ParameterCount, saved.IsDora));
+            Assert.Equal(adapter.Replaces, saved.Replaces);
+            Assert.Equal(Fresh(model, adapter, s_prompt, [9]), Fresh(model, saved, s_prompt, [9]));
+        }
+        Directory.Delete(folder, recursive: true);
+    }
+
+    [SkippableFact]
+    public void What_GGUF_has_no_place_for_is_refused_when_saving()
+    {
+        using var model = Open("llama-plain", 1);
+        using var adapter = new LoraAdapter(Shared.Path($"{Folder}/adapters/dora-all-rslora"));
         Assert.True(adapter.IsDora);
-        var folder = Path.Combine(Path.GetTempPath(), Path.GetRandomFileName());
-        Assert.Contains("lora_magnitude_vector", Assert.Throws<InvalidOperationException>(() => adapter.SavePeft(folder)).Message);
-        Assert.False(Directory.Exists(folder));
+        var path = Path.Combine(Path.GetTempPath(), Path.GetRandomFileName());
+        Assert.Contains("lora_magnitude_vector", Assert.Throws<InvalidOperationException>(() => adapter.SaveGguf(path, model.Shape)).Message);
+        Assert.False(File.Exists(path));
     }
 
     private static float[] Fresh(Model model, LoraAdapter? adapter, int[] prompt, int[] generated)
