@@ -16,6 +16,7 @@ internal sealed unsafe class AdapterBinder
     private readonly ModelShape _shape;
     // [LayerCount, ProjectionCount], null where the adapter leaves a projection alone.
     private readonly LoraPair?[] _pairs;
+    private LoraPair? _head;
 
     private AdapterBinder(AdapterContent content, ModelWeights weights)
     {
@@ -37,11 +38,12 @@ internal sealed unsafe class AdapterBinder
     public static BoundAdapter Bind(LoraAdapter adapter, AdapterContent content, ModelWeights weights, Func<ElementType, int, int, int> findKernel)
     {
         var binder = new AdapterBinder(content, weights);
-        var sites = new LoraSite[binder._shape.LayerCount * PlaceCount];
+        var sites = new LoraSite[binder._shape.LayerCount * PlaceCount + 1];
         var bytes = binder.LayOut(sites, null, findKernel, out var maxRank);
         var memory = new AlignedBuffer(bytes);
         binder.LayOut(sites, memory.Pointer, findKernel, out _);
-        return new BoundAdapter(adapter, sites, maxRank, memory);
+        var parts = PartBinder.Bind(content, weights, sites, findKernel);
+        return new BoundAdapter(adapter, sites, maxRank, parts, memory);
     }
 
     private void Check(ModelWeights weights)
@@ -50,27 +52,17 @@ internal sealed unsafe class AdapterBinder
             Throw.BadFile(_content.Path, "general.architecture", architecture, $"{_shape.Architecture}, as the model is");
         foreach (var pair in _content.Pairs)
         {
-            if (pair.Layer >= _shape.LayerCount) Throw.BadFile(_content.Path, pair.A.Tensor, $"layer {pair.Layer}", $"0 to {_shape.LayerCount - 1}, as the model has");
-            var linear = LinearOf(weights.Layers[pair.Layer], pair.Kind);
-            if (pair.A.Columns != linear.Columns) Throw.BadFile(_content.Path, pair.A.Tensor, $"{pair.A.Columns} inputs", $"{linear.Columns}, as the model has");
-            if (pair.B.Rows != linear.Rows) Throw.BadFile(_content.Path, pair.B.Tensor, $"{pair.B.Rows} outputs", $"{linear.Rows}, as the model has");
+            if (WeightNames.IsOfLayer(pair.Kind) && pair.Layer >= _shape.LayerCount) Throw.BadFile(_content.Path, pair.A.Tensor, $"layer {pair.Layer}", $"0 to {_shape.LayerCount - 1}, as the model has");
+            ref readonly var linear = ref PartBinder.LinearOf(weights, pair.Kind, pair.Layer);
+            // The embedding looks its input, a token, up in its rows.
+            var (inputs, outputs) = pair.Kind == WeightKind.Embedding ? (linear.Rows, linear.Columns) : (linear.Columns, linear.Rows);
+            if (pair.A.Columns != inputs) Throw.BadFile(_content.Path, pair.A.Tensor, $"{pair.A.Columns} inputs", $"{inputs}, as the model has");
+            if (pair.B.Rows != outputs) Throw.BadFile(_content.Path, pair.B.Tensor, $"{pair.B.Rows} outputs", $"{outputs}, as the model has");
+            if (pair.Kind == WeightKind.Head) _head = pair;
+            if (pair.Kind < WeightKind.Query) continue;
             _pairs[pair.Layer * ProjectionCount + (pair.Kind - WeightKind.Query)] = pair;
         }
-    }
-
-    private static ref readonly Linear LinearOf(LayerWeights layer, WeightKind kind)
-    {
-        switch (kind)
-        {
-            case WeightKind.Query: return ref layer.Query;
-            case WeightKind.Key: return ref layer.Key;
-            case WeightKind.Value: return ref layer.Value;
-            case WeightKind.Output: return ref layer.Output;
-            case WeightKind.Gate: return ref layer.Gate;
-            case WeightKind.Up: return ref layer.Up;
-            case WeightKind.Down: return ref layer.Down;
-            default: throw new ArgumentOutOfRangeException(nameof(kind), kind, "This is no projection.");
-        }
+        PartBinder.Check(_content, weights);
     }
 
     /// <summary>Fills the sites and, where memory is given, the matrices.</summary>
@@ -88,6 +80,8 @@ internal sealed unsafe class AdapterBinder
             LayOut(ref sites[PlaceCount * layer + (int)LoraPlace.Down], memory, ref at, findKernel, _pairs[first + 6], null, null);
             for (var place = 0; place < PlaceCount; place++) maxRank = Math.Max(maxRank, sites[PlaceCount * layer + place].Rank);
         }
+        LayOut(ref sites[^1], memory, ref at, findKernel, _head, null, null);
+        maxRank = Math.Max(maxRank, sites[^1].Rank);
         return at;
     }
 

@@ -17,9 +17,13 @@ internal sealed unsafe class AdapterBuilder(string path)
     private const int Alignment = 64;
 
     private readonly SortedDictionary<(int Layer, WeightKind Kind), Draft> _drafts = [];
+    private readonly SortedDictionary<(int Layer, WeightKind Kind, AdapterPart Part), (TensorEntry Tensor, int[] Tokens)> _others = [];
 
     /// <summary>Whether the file's A is [In, Rank] and its B [Rank, Out], as mlx-lm writes them.</summary>
     public bool Transposed { get; init; }
+
+    /// <summary>Whether A of the embedding is [VocabularySize, Rank], as llama.cpp writes it.</summary>
+    public bool TransposedEmbedding { get; init; }
 
     /// <exception cref="InvalidDataException">The module is no projection, or has an A already.</exception>
     public void AddA(WeightKind kind, int layer, string module, TensorEntry tensor)
@@ -37,21 +41,68 @@ internal sealed unsafe class AdapterBuilder(string path)
         draft.B = tensor;
     }
 
+    /// <summary>Adds what is neither an A nor a B.</summary>
+    /// <param name="part">What it is.</param>
+    /// <param name="kind">Which of the model's tensors it belongs to.</param>
+    /// <param name="layer">Its layer.</param>
+    /// <param name="tensor">[n], or [n, m] for weights and rows.</param>
+    /// <param name="tokens">The token of each row.</param>
+    /// <exception cref="InvalidDataException">There is one already, or its shape or type is wrong.</exception>
+    public void Add(AdapterPart part, WeightKind kind, int layer, TensorEntry tensor, int[] tokens)
+    {
+        if (_others.TryGetValue((layer, kind, part), out var other)) Throw.BadFile(path, tensor.Name, $"a second one beside {other.Tensor.Name}", "one");
+        var dimensions = part is AdapterPart.TokenRows or AdapterPart.BaseCopy || (part == AdapterPart.Weight && kind is WeightKind.Embedding or WeightKind.Head) ? 2 : 1;
+        Check(tensor, dimensions);
+        if (part == AdapterPart.TokenRows && tensor.Shape[0] != tokens.Length) Throw.BadFile(path, tensor.Name, $"{tensor.Shape[0]} rows", $"{tokens.Length}, one for each of trainable_token_indices");
+        _others.Add((layer, kind, part), (tensor, tokens));
+    }
+
+    /// <summary>Whether one of these is there.</summary>
+    public bool Has(AdapterPart part, WeightKind kind, int layer) => _others.ContainsKey((layer, kind, part));
+
+    /// <summary>Whether anything stands in for something of the base.</summary>
+    public bool HasReplacements
+    {
+        get
+        {
+            foreach (var (_, _, part) in _others.Keys)
+                if (part is AdapterPart.Bias or AdapterPart.Weight or AdapterPart.TokenRows) return true;
+            return false;
+        }
+    }
+
+    /// <exception cref="InvalidDataException">One of these parts belongs to a module without LoRA.</exception>
+    public void RequirePairs(params ReadOnlySpan<AdapterPart> parts)
+    {
+        foreach (var ((layer, kind, part), (tensor, _)) in _others)
+            if (parts.Contains(part) && !_drafts.ContainsKey((layer, kind))) Throw.BadFile(path, tensor.Name, "a part of LoRA without its A and B", "both");
+    }
+
+    /// <summary>The modules with LoRA, by place.</summary>
+    public IEnumerable<(WeightKind Kind, int Layer, string Tensor)> Pairs
+    {
+        get
+        {
+            foreach (var ((layer, kind), draft) in _drafts) yield return (kind, layer, (draft.A ?? draft.B)!.Name);
+        }
+    }
+
     /// <summary>Checks all and copies them.</summary>
     /// <exception cref="InvalidDataException">A half is missing, a shape or type is wrong, or a number is not finite.</exception>
-    public LoraPair[] Build(ScalingRule rule, out AlignedBuffer memory)
+    public LoraPair[] Build(ScalingRule rule, out AdapterTensor[] others, out AlignedBuffer memory)
     {
         if (_drafts.Count == 0) Throw.BadFile(path, "tensors", "none", "A and B of at least one projection");
         var bytes = 0L;
-        foreach (var draft in _drafts.Values)
+        foreach (var ((_, kind), draft) in _drafts)
         {
             if (draft.A == null) Throw.BadFile(path, draft.B!.Name, "a B without its A", "both");
             if (draft.B == null) Throw.BadFile(path, draft.A.Name, "an A without its B", "both");
             bytes += Room(draft.A) + Room(draft.B);
-            draft.Rank = CheckRank(draft.A, draft.B);
+            draft.Rank = CheckRank(kind, draft.A, draft.B);
             (draft.Alpha, draft.Scaling) = rule(draft.Module, draft.A, draft.Rank);
             if (!float.IsFinite(draft.Scaling)) Throw.BadFile(path, draft.A.Name, $"a scaling of {draft.Scaling}", "a finite number");
         }
+        foreach (var (tensor, _) in _others.Values) bytes += Room(tensor);
         memory = new AlignedBuffer(bytes);
         try
         {
@@ -60,10 +111,13 @@ internal sealed unsafe class AdapterBuilder(string path)
             var i = 0;
             foreach (var ((layer, kind), draft) in _drafts)
             {
-                var a = Copy(draft.A!, ref at);
-                var b = Copy(draft.B!, ref at);
+                var a = Copy(draft.A!, IsTurned(kind), ref at);
+                var b = Copy(draft.B!, Transposed, ref at);
                 pairs[i++] = new LoraPair(kind, layer, a, b, draft.Alpha, draft.Scaling);
             }
+            others = new AdapterTensor[_others.Count];
+            i = 0;
+            foreach (var ((layer, kind, part), (tensor, tokens)) in _others) others[i++] = new AdapterTensor(part, kind, layer, Copy(tensor, false, ref at), tokens);
             return pairs;
         }
         catch
@@ -75,28 +129,30 @@ internal sealed unsafe class AdapterBuilder(string path)
 
     private Draft DraftOf(WeightKind kind, int layer, string module, TensorEntry tensor)
     {
-        if (kind is WeightKind.Embedding or WeightKind.Head) Throw.NotSupported(path, $"{tensor.Name}: LoRA on the {(kind == WeightKind.Head ? "output head" : "token embedding")}");
-        if (kind < WeightKind.Query) Throw.BadFile(path, tensor.Name, "LoRA on a norm", "on one of the seven projections");
+        if (Transposed && kind is WeightKind.Embedding or WeightKind.Head) Throw.NotSupported(path, $"{tensor.Name}: mlx-lm's LoRA on the {(kind == WeightKind.Head ? "output head" : "token embedding")}");
+        if (kind is not (WeightKind.Embedding or WeightKind.Head) && kind < WeightKind.Query) Throw.BadFile(path, tensor.Name, "LoRA on a norm", "on one of the seven projections");
         if (!_drafts.TryGetValue((layer, kind), out var draft)) _drafts.Add((layer, kind), draft = new Draft { Module = module });
         return draft;
     }
 
-    private int CheckRank(TensorEntry a, TensorEntry b)
+    private bool IsTurned(WeightKind kind) => Transposed || (TransposedEmbedding && kind == WeightKind.Embedding);
+
+    private int CheckRank(WeightKind kind, TensorEntry a, TensorEntry b)
     {
-        Check(a);
-        Check(b);
-        var rank = a.Shape[Transposed ? 1 : 0];
+        Check(a, 2);
+        Check(b, 2);
+        var rank = a.Shape[IsTurned(kind) ? 1 : 0];
         var other = b.Shape[Transposed ? 0 : 1];
         if (rank != other) Throw.BadFile(path, b.Name, $"rank {other} (shape {b.ShapeText})", $"rank {rank} as {a.Name} of shape {a.ShapeText} has");
         return (int)rank;
     }
 
-    private void Check(TensorEntry tensor)
+    private void Check(TensorEntry tensor, int dimensions)
     {
         if (tensor.Type == null) Throw.NotSupported(path, $"{tensor.Name}: element type {tensor.TypeName} (F32, F16 and BF16 are)");
-        if (tensor.Shape.Count != 2) Throw.BadFile(path, tensor.Name, $"shape {tensor.ShapeText}", "two dimensions");
+        if (tensor.Shape.Count != dimensions) Throw.BadFile(path, tensor.Name, $"shape {tensor.ShapeText}", dimensions == 2 ? "two dimensions" : "one dimension");
         if (tensor.ElementCount == 0) Throw.BadFile(path, tensor.Name, $"shape {tensor.ShapeText}", "a rank of at least 1");
-        if (tensor.Shape[0] > int.MaxValue || tensor.Shape[1] > int.MaxValue) Throw.BadFile(path, tensor.Name, $"shape {tensor.ShapeText}", "sizes below 2³¹");
+        if (tensor.Shape[0] > int.MaxValue || tensor.Shape[tensor.Shape.Count - 1] > int.MaxValue) Throw.BadFile(path, tensor.Name, $"shape {tensor.ShapeText}", "sizes below 2³¹");
     }
 
     /// <summary>Bytes that the copy of a tensor takes; block-quantised numbers are widened to float32, which is exact.</summary>
@@ -106,18 +162,19 @@ internal sealed unsafe class AdapterBuilder(string path)
         return checked(type.ByteCount(tensor.ElementCount) + Alignment - 1) & -Alignment;
     }
 
-    private LoraMatrix Copy(TensorEntry tensor, ref byte* at)
+    private LoraMatrix Copy(TensorEntry tensor, bool transpose, ref byte* at)
     {
         var type = tensor.Type!.Value;
         var to = at;
         at += Room(tensor);
-        var (rows, columns) = ((int)tensor.Shape[0], (int)tensor.Shape[1]);
+        var (rows, columns) = (tensor.Shape.Count == 1 ? 1 : (int)tensor.Shape[0], (int)tensor.Shape[tensor.Shape.Count - 1]);
         if (type.IsQuantized())
         {
+            if (transpose) Throw.NotSupported(path, $"{tensor.Name}: element type {tensor.TypeName}, transposed");
             Conversions.Decode(type, tensor.Data, (float*)to, tensor.ElementCount);
             type = ElementType.F32;
         }
-        else if (Transposed)
+        else if (transpose)
         {
             Transpose(tensor.Data, to, rows, columns, type.BlockBytes());
         }
@@ -125,7 +182,7 @@ internal sealed unsafe class AdapterBuilder(string path)
         {
             Buffer.MemoryCopy(tensor.Data, to, tensor.ByteCount, tensor.ByteCount);
         }
-        if (Transposed) (rows, columns) = (columns, rows);
+        if (transpose) (rows, columns) = (columns, rows);
         var matrix = new LoraMatrix(tensor.Name, type, rows, columns, to);
         var bad = FiniteNumbers.FirstOther(type, to, matrix.Count);
         if (bad >= 0) Throw.BadFile(path, tensor.Name, $"a number that is not finite at [{bad / columns}, {bad % columns}]", "finite numbers");

@@ -20,6 +20,12 @@ internal sealed class AdapterContent : IDisposable
     /// <summary>By layer, and within one in the order of <see cref="WeightKind"/>; at least one.</summary>
     public required LoraPair[] Pairs { get; init; }
 
+    /// <summary>What is neither an A nor a B.</summary>
+    public AdapterTensor[] Others { get; init; } = [];
+
+    /// <summary>The tokens whose last occurrence in the prompt switches the adapter on, from there on (aLoRA); empty: it is always on.</summary>
+    public int[] InvocationTokens { get; init; } = [];
+
     /// <summary>The numerator of the scaling where no pattern says otherwise.</summary>
     public required double Alpha { get; init; }
 

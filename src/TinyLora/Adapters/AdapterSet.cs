@@ -42,7 +42,7 @@ public sealed class AdapterSet : IReadOnlyList<LoraAdapter>
 
     /// <summary>Checks the adapter against the model, if it is new to it, and adds it.</summary>
     /// <exception cref="InvalidDataException">It does not fit the model.</exception>
-    /// <exception cref="InvalidOperationException">It is in the set already, or the set is full.</exception>
+    /// <exception cref="InvalidOperationException">It is in the set already, the set is full, or another in it replaces the same tensor of the base.</exception>
     /// <exception cref="ObjectDisposedException">The adapter, the set's session or the model is disposed.</exception>
     public void Add(LoraAdapter adapter)
     {
@@ -113,6 +113,8 @@ public sealed class AdapterSet : IReadOnlyList<LoraAdapter>
             ObjectDisposedException.ThrowIf(_isClosed, this);
             if (IndexOf(bound.Adapter) >= 0) throw new InvalidOperationException($"The adapter {bound.Adapter.Path} is on already; its Scale says how strongly.");
             if (Count == Capacity) throw new InvalidOperationException($"{Capacity} adapters are on; no more can be.");
+            for (var i = 0; i < Count; i++)
+                if (bound.Parts.ConflictWith(Bound(i).Parts) is { } tensor) throw new InvalidOperationException($"The adapters {Bound(i).Adapter.Path} and {bound.Adapter.Path} both replace {tensor}: one of them can be on at a time.");
             var needed = bound.RankRoom;
             for (var i = 0; i < Count; i++) needed = checked(needed + Bound(i).RankRoom);
             if (needed > _model.RankRoom) return needed;

@@ -13,6 +13,8 @@ internal enum LoraPlace
     Mlp,
     /// <summary>Down: the gated activations.</summary>
     Down,
+    /// <summary>The head, which stands in no layer: the normalised rows whose logits are wanted.</summary>
+    Head,
 }
 
 /// <summary>One projection's B, rows in panels of eight: [Rows / 8][Rank][8], rows past the end zero.</summary>
@@ -27,6 +29,8 @@ internal unsafe struct LoraProjection
     public int Offset;
     /// <summary>Alpha / Rank, or what else the file asks for; the user's scale comes on top.</summary>
     public float Scaling;
+    /// <summary>Null where B stands alone.</summary>
+    public ProjectionVectors* Vectors;
 }
 
 /// <summary>What an adapter does at one place of one layer.</summary>
@@ -50,7 +54,7 @@ internal unsafe struct LoraSite
 }
 
 /// <summary>An adapter laid out for one model's kernels: checked, copied once into native memory, never changed.</summary>
-internal sealed class BoundAdapter(LoraAdapter adapter, LoraSite[] sites, int maxRank, AlignedBuffer memory) : IDisposable
+internal sealed unsafe class BoundAdapter(LoraAdapter adapter, LoraSite[] sites, int maxRank, BoundParts parts, AlignedBuffer memory) : IDisposable
 {
     // The adapter itself, and each session whose last step used it.
     private int _holders = 1;
@@ -63,7 +67,11 @@ internal sealed class BoundAdapter(LoraAdapter adapter, LoraSite[] sites, int ma
     /// <summary>Floats of a row of t that it takes: each adapter's part begins at a cache line.</summary>
     public int RankRoom => checked((MaxRank + 15) & ~15);
 
-    public ref readonly LoraSite Site(int layer, LoraPlace place) => ref sites[4 * layer + (int)place];
+    /// <summary>What it does beside adding B A to the layers' projections.</summary>
+    public BoundParts Parts { get; } = parts;
+
+    /// <summary>The site of a layer, or the head's, whatever the layer.</summary>
+    public ref readonly LoraSite Site(int layer, LoraPlace place) => ref sites[place == LoraPlace.Head ? sites.Length - 1 : 4 * layer + (int)place];
 
     public bool IsFreed => Volatile.Read(ref _holders) <= 0;
 
@@ -73,6 +81,8 @@ internal sealed class BoundAdapter(LoraAdapter adapter, LoraSite[] sites, int ma
     /// <summary>Frees the memory if no one else holds it.</summary>
     public void Dispose()
     {
-        if (Interlocked.Decrement(ref _holders) == 0) memory.Dispose();
+        if (Interlocked.Decrement(ref _holders) != 0) return;
+        Parts.Dispose();
+        memory.Dispose();
     }
 }

@@ -11,6 +11,7 @@ namespace TinyLora.Adapters;
 internal static class GgufAdapterFile
 {
     private const string AlphaKey = "adapter.lora.alpha";
+    private const string InvocationKey = "adapter.alora.invocation_tokens";
     private const string SuffixA = ".weight.lora_a";
     private const string SuffixB = ".weight.lora_b";
 
@@ -21,13 +22,13 @@ internal static class GgufAdapterFile
         Expect(file, "adapter.type", "lora");
         if (!file.TryGetString("general.architecture", out var architecture)) Throw.BadFile(file.Path, "general.architecture", "no such key", "the base's architecture");
         foreach (var key in file.Keys)
-            if (key.StartsWith("adapter.", StringComparison.Ordinal) && key is not ("adapter.type" or AlphaKey or "adapter.lora.task_name" or "adapter.lora.prompt_prefix"))
+            if (key.StartsWith("adapter.", StringComparison.Ordinal) && key is not ("adapter.type" or AlphaKey or InvocationKey or "adapter.lora.task_name" or "adapter.lora.prompt_prefix"))
                 Throw.NotSupported(file.Path, $"the key {key}");
         var alpha = ReadAlpha(file);
-        var builder = new AdapterBuilder(file.Path);
+        var builder = new AdapterBuilder(file.Path) { TransposedEmbedding = true };
         foreach (var tensor in file.Tensors) Add(builder, file.Path, tensor);
         // Without an alpha the product is not divided by the rank: so llama.cpp has it.
-        var pairs = builder.Build((_, _, rank) => alpha == 0 ? (rank, 1f) : (alpha, (float)(alpha / rank)), out var memory);
+        var pairs = builder.Build((_, _, rank) => alpha == 0 ? (rank, 1f) : (alpha, (float)(alpha / rank)), out _, out var memory);
         return new AdapterContent
         {
             Path = file.Path,
@@ -35,6 +36,7 @@ internal static class GgufAdapterFile
             Architecture = architecture,
             RowOrder = architecture == "llama" ? RotaryLayout.Interleaved : RotaryLayout.Halves,
             Pairs = pairs,
+            InvocationTokens = ReadInvocation(file),
             Alpha = alpha == 0 ? pairs[0].Alpha : alpha,
             BaseModel = file.TryGetString("general.base_model.0.name", out var name) ? name : null,
             Metadata = ReadMetadata(file),
@@ -69,6 +71,22 @@ internal static class GgufAdapterFile
         file.TryGetNumber(AlphaKey, out var alpha);
         if (!double.IsFinite(alpha)) Throw.BadFile(file.Path, AlphaKey, $"{alpha}", "a finite number");
         return alpha;
+    }
+
+    private static int[] ReadInvocation(GgufFile file)
+    {
+        if (!file.Contains(InvocationKey)) return [];
+        file.TryGetArray(InvocationKey, out var array);
+        if (array.Count == 0) Throw.BadFile(file.Path, InvocationKey, "no tokens", "some");
+        if (array.ElementType == GgufValueType.Int32) return array.As<int>().ToArray();
+        var numbers = array.As<uint>();
+        var tokens = new int[numbers.Length];
+        for (var i = 0; i < tokens.Length; i++)
+        {
+            if (numbers[i] > int.MaxValue) Throw.BadFile(file.Path, InvocationKey, $"{numbers[i]}", "a token");
+            tokens[i] = (int)numbers[i];
+        }
+        return tokens;
     }
 
     private static Dictionary<string, string> ReadMetadata(GgufFile file)

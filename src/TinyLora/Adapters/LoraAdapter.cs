@@ -20,6 +20,7 @@ public sealed class LoraAdapter : IDisposable
     private readonly LoraTarget[] _modules;
     private readonly string[] _targets;
     private readonly int[] _ranks;
+    private readonly string[] _replaced;
     private float _scale = 1f;
     private int _uses;
     private bool _disposed;
@@ -58,12 +59,22 @@ public sealed class LoraAdapter : IDisposable
         for (var i = 0; i < _modules.Length; i++)
         {
             var pair = content.Pairs[i];
-            _modules[i] = new LoraTarget(pair.Layer, ModuleName.Projection(pair.Kind), pair.Rank, pair.A.Columns, pair.B.Rows, pair.Alpha, pair.Scaling, pair.A.Type, pair.B.Type);
+            _modules[i] = new LoraTarget(WeightNames.IsOfLayer(pair.Kind) ? pair.Layer : -1, ModuleName.Projection(pair.Kind), pair.Rank, pair.A.Columns, pair.B.Rows, pair.Alpha, pair.Scaling, pair.A.Type, pair.B.Type);
             targets.Add(pair.Kind);
             ranks.Add(pair.Rank);
             ParameterCount += pair.A.Count + pair.B.Count;
             SizeInBytes += pair.A.Bytes + pair.B.Bytes;
         }
+        var replaced = new List<string>();
+        foreach (var tensor in content.Others)
+        {
+            if (!tensor.IsApplied) continue;
+            IsDora |= tensor.Part == AdapterPart.Magnitude;
+            ParameterCount += tensor.Matrix.Count;
+            SizeInBytes += tensor.Matrix.Bytes;
+            if (tensor.Replaces) replaced.Add(ModuleName.Of(tensor.Kind, tensor.Layer) + (tensor.Part switch { AdapterPart.Bias => ".bias", AdapterPart.TokenRows => $".weight, {tensor.Tokens.Length} rows", _ => ".weight" }));
+        }
+        _replaced = [.. replaced];
         _targets = [.. targets.Select(ModuleName.Projection)];
         _ranks = [.. ranks];
     }
@@ -102,10 +113,19 @@ public sealed class LoraAdapter : IDisposable
     /// <summary>What it does to each projection of each layer, by layer.</summary>
     public IReadOnlyList<LoraTarget> Modules => _modules;
 
-    /// <summary>Numbers in all A and B.</summary>
+    /// <summary>Whether the rows of W + B A are scaled to norms of the adapter's own (DoRA; Liu et al., 2024, arXiv 2402.09353).</summary>
+    public bool IsDora { get; }
+
+    /// <summary>What stands in for the base's own while <see cref="Scale"/> is not 0, whatever it is: norms, head, embedding, rows of these, biases, each by its Hugging Face name.</summary>
+    public IReadOnlyList<string> Replaces => _replaced;
+
+    /// <summary>The tokens whose last occurrence in the prompt switches the adapter on, from their first one on (aLoRA); empty: it is always on.</summary>
+    public IReadOnlyList<int> InvocationTokens => _content.InvocationTokens;
+
+    /// <summary>Numbers in all A and B and beside them.</summary>
     public long ParameterCount { get; }
 
-    /// <summary>Bytes of all A and B.</summary>
+    /// <summary>Bytes of all that <see cref="ParameterCount"/> counts.</summary>
     public long SizeInBytes { get; }
 
     /// <summary>The base model as the file calls it, or null.</summary>
@@ -139,6 +159,7 @@ public sealed class LoraAdapter : IDisposable
     /// </summary>
     /// <param name="path">The file; replaced if it is there.</param>
     /// <param name="shape">The base model's.</param>
+    /// <exception cref="InvalidOperationException">It holds more than A and B of projections and the head.</exception>
     /// <exception cref="ObjectDisposedException">The adapter is disposed.</exception>
     /// <exception cref="IOException">The file cannot be written.</exception>
     public void SaveGguf(string path, ModelShape shape)
@@ -148,6 +169,7 @@ public sealed class LoraAdapter : IDisposable
         lock (_lock)
         {
             ObjectDisposedException.ThrowIf(_disposed, this);
+            RefuseForGguf();
             GgufAdapterWriter.Write(_content, path, shape);
         }
     }
@@ -223,6 +245,16 @@ public sealed class LoraAdapter : IDisposable
             _bound.Remove(model);
             bound.Dispose();
         }
+    }
+
+    // The format has no place for these, and nothing must be lost silently.
+    private void RefuseForGguf()
+    {
+        foreach (var tensor in _content.Others)
+            if (tensor.IsApplied) throw new InvalidOperationException($"{Path}: {tensor.Matrix.Tensor} cannot be saved as GGUF: only A and B can.");
+        if (_content.InvocationTokens.Length > 0) throw new InvalidOperationException($"{Path}: an adapter with invocation tokens cannot be saved as GGUF.");
+        foreach (var pair in _content.Pairs)
+            if (pair.Kind == WeightKind.Embedding) throw new InvalidOperationException($"{Path}: LoRA on the token embedding cannot be saved as GGUF.");
     }
 
     private static string NameOf(string path)

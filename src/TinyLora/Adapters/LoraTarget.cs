@@ -3,7 +3,7 @@ using TinyLora.Numerics;
 namespace TinyLora.Adapters;
 
 /// <summary>What an adapter does to one projection of one layer: y = W x + Scale · Scaling · B (A x).</summary>
-/// <param name="Layer">Layer, from 0.</param>
+/// <param name="Layer">Layer, from 0; -1 for the embedding and the head.</param>
 /// <param name="Projection">The projection's usual name: <c>q_proj</c>, <c>down_proj</c>.</param>
 /// <param name="Rank">Rows of A and columns of B.</param>
 /// <param name="InputSize">Columns of A.</param>

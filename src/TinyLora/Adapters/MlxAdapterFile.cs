@@ -39,7 +39,7 @@ internal static class MlxAdapterFile
         {
             if (stated != 0 && rank != stated) Throw.BadFile(file.Path, a.Name, $"rank {rank}", $"rank {stated}, which {Path.GetFileName(configPath)} states");
             return (scale * rank, (float)scale);
-        }, out var memory);
+        }, out _, out var memory);
         return new AdapterContent
         {
             Path = file.Path,

@@ -1,29 +1,33 @@
 using System.Text.Json;
 using TinyLora.Errors;
 using TinyLora.Files;
+using TinyLora.Weights;
 
 namespace TinyLora.Adapters;
 
-/// <summary>Reads PEFT's adapters: a configuration, and A [Rank, In] and B [Out, Rank] of each module.</summary>
+/// <summary>Reads PEFT's adapters: a configuration, A [Rank, In] and B [Out, Rank] of each module, and what the configuration asks for beside them.</summary>
 internal static class PeftAdapterFile
 {
     /// <exception cref="InvalidDataException">The files are damaged, do not belong together, or ask for what is not supported.</exception>
     public static AdapterContent Read(string configPath, JsonElement json, AdapterTensors file)
     {
         var config = PeftConfig.Read(configPath, json);
-        var builder = Collect(file);
+        var builder = Collect(file, config);
+        PeftConsistency.Check(configPath, file, config, builder);
         var pairs = builder.Build((module, a, rank) =>
         {
             var expected = config.RankOf(module);
             if (rank != expected) Throw.BadFile(file.Path, a.Name, $"rank {rank}", $"rank {expected}, which {Path.GetFileName(configPath)} states");
             var alpha = config.AlphaOf(module);
             return (alpha, (float)(alpha / (config.RankStabilized ? Math.Sqrt(rank) : rank)));
-        }, out var memory);
+        }, out var others, out var memory);
         return new AdapterContent
         {
             Path = file.Path,
             Format = AdapterFormat.Peft,
             Pairs = pairs,
+            Others = others,
+            InvocationTokens = config.InvocationTokens,
             Alpha = config.Alpha,
             RankStabilized = config.RankStabilized,
             BaseModel = config.BaseModel,
@@ -36,45 +40,59 @@ internal static class PeftAdapterFile
     /// <exception cref="InvalidDataException">The file is damaged, or holds what is not supported.</exception>
     public static AdapterContent Read(double alpha, AdapterTensors file)
     {
-        var pairs = Collect(file).Build((_, _, rank) => (alpha, (float)(alpha / rank)), out var memory);
-        return new AdapterContent { Path = file.Path, Format = AdapterFormat.Peft, Pairs = pairs, Alpha = alpha, Memory = memory };
+        var pairs = Collect(file, null).Build((_, _, rank) => (alpha, (float)(alpha / rank)), out var others, out var memory);
+        return new AdapterContent { Path = file.Path, Format = AdapterFormat.Peft, Pairs = pairs, Others = others, Alpha = alpha, Memory = memory };
     }
 
-    private static AdapterBuilder Collect(AdapterTensors file)
+    private static AdapterBuilder Collect(AdapterTensors file, PeftConfig? config)
     {
         var builder = new AdapterBuilder(file.Path);
-        TensorEntry? copy = null;
         foreach (var tensor in file.Tensors)
         {
             var name = ModuleName.Parse(tensor.Name);
-            if (name.Part == "base_layer.weight")
+            var isPlaced = name.TryGetPlace(out var kind, out var layer);
+            var isAorB = name.Part is "lora_A.weight" or "lora_B.weight" or "lora_embedding_A" or "lora_embedding_B";
+            if (isAorB && !isPlaced) Throw.BadFile(file.Path, tensor.Name, "a tensor that has no place in the model", "one of a layer's seven projections");
+            if (isAorB && name.Part.StartsWith("lora_embedding", StringComparison.Ordinal) == (kind == WeightKind.Embedding))
             {
-                // PEFT stores it beside LoRA on the embedding or the head, which says more about the file than the copy does.
-                copy ??= tensor;
+                if (name.Part is "lora_A.weight" or "lora_embedding_A") builder.AddA(kind, layer, name.Module, tensor);
+                else builder.AddB(kind, layer, name.Module, tensor);
                 continue;
             }
-            if (name.Part is not ("lora_A.weight" or "lora_B.weight" or "lora_embedding_A" or "lora_embedding_B")) RefusePart(file.Path, tensor, name.Part);
-            if (!name.TryGetPlace(out var kind, out var layer)) Throw.BadFile(file.Path, tensor.Name, "a tensor that has no place in the model", "one of a layer's seven projections");
-            if (name.Part is "lora_A.weight" or "lora_embedding_A") builder.AddA(kind, layer, name.Module, tensor);
-            else builder.AddB(kind, layer, name.Module, tensor);
+            if (isAorB || !isPlaced || PartOf(name, kind, config) is not { } part) RefusePart(file.Path, tensor, name.Part);
+            else builder.Add(part, kind, layer, tensor, part == AdapterPart.TokenRows ? config!.TrainedTokens[LastOf(name.Module)] : []);
         }
-        if (copy != null) RefusePart(file.Path, copy, "base_layer.weight");
         return builder;
     }
+
+    /// <summary>What a tensor is, if the configuration asks for it.</summary>
+    private static AdapterPart? PartOf(ModuleName name, WeightKind kind, PeftConfig? config) => name.Part switch
+    {
+        "base_layer.weight" when kind is WeightKind.Embedding or WeightKind.Head => AdapterPart.BaseCopy,
+        "lora_B.bias" when config is { HasBiasOfB: true } && kind >= WeightKind.Query => AdapterPart.BiasOfB,
+        "lora_B.bias" when config is { HasBiasOfB: true } && kind == WeightKind.Head => AdapterPart.BiasOfB,
+        "lora_magnitude_vector" or "lora_magnitude_vector.weight" when config is { IsDora: true } && kind is WeightKind.Embedding or WeightKind.Head or >= WeightKind.Query => AdapterPart.Magnitude,
+        "base_layer.bias" or "bias" when config is { TrainsBias: true } && kind >= WeightKind.Query => AdapterPart.Bias,
+        "token_adapter.trainable_tokens_delta" when config != null && kind is WeightKind.Embedding or WeightKind.Head && config.TrainedTokens.ContainsKey(LastOf(name.Module)) => AdapterPart.TokenRows,
+        "weight" when config != null && kind < WeightKind.Query => AdapterPart.Weight,
+        _ => null,
+    };
+
+    private static string LastOf(string module) => module[(module.LastIndexOf('.') + 1)..];
 
     private static void RefusePart(string path, TensorEntry tensor, string part)
     {
         var what = part switch
         {
-            "lora_B.bias" => "a bias of B (lora_bias)",
-            "lora_magnitude_vector" or "lora_magnitude_vector.weight" => "a DoRA magnitude (use_dora)",
+            "lora_B.bias" => "a bias of B without lora_bias",
+            "lora_magnitude_vector" or "lora_magnitude_vector.weight" => "a DoRA magnitude without use_dora",
             "base_layer.weight" => "a copy of the base's weights",
-            "base_layer.bias" or "bias" => "a trained bias of the base (bias)",
-            "token_adapter.trainable_tokens_delta" => "rows of the embedding (trainable_token_indices)",
-            "weight" => "a whole module (modules_to_save, or a vocabulary that was resized)",
+            "base_layer.bias" or "bias" => "a trained bias of the base that bias does not ask for",
+            "token_adapter.trainable_tokens_delta" => "rows of tokens without trainable_token_indices",
+            "weight" => "a whole module other than a norm, the head or the embedding (modules_to_save)",
             "lora_a" or "lora_b" => "a tensor named as mlx-lm does, without mlx-lm's configuration",
-            _ => "an unknown kind of tensor",
+            _ => "an unknown kind of tensor, or one in the wrong place",
         };
-        Throw.BadFile(path, tensor.Name, what, "lora_A.weight or lora_B.weight: nothing else is supported");
+        Throw.BadFile(path, tensor.Name, what, "what adapter_config.json asks for: nothing else is supported");
     }
 }

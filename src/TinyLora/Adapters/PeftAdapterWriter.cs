@@ -33,9 +33,12 @@ internal static class PeftAdapterWriter
             var at = 0L;
             foreach (var pair in content.Pairs)
             {
-                WriteEntry(json, pair, "lora_A.weight", pair.A, ref at);
-                WriteEntry(json, pair, "lora_B.weight", pair.B, ref at);
+                var isEmbedding = pair.Kind == WeightKind.Embedding;
+                var module = ModuleName.Of(pair.Kind, pair.Layer);
+                WriteEntry(json, $"{module}.{(isEmbedding ? "lora_embedding_A" : "lora_A.weight")}", pair.A, false, ref at);
+                WriteEntry(json, $"{module}.{(isEmbedding ? "lora_embedding_B" : "lora_B.weight")}", pair.B, false, ref at);
             }
+            foreach (var tensor in content.Others) WriteEntry(json, $"{ModuleName.Of(tensor.Kind, tensor.Layer)}.{PartOf(tensor)}", tensor.Matrix, IsVector(tensor), ref at);
             json.WriteEndObject();
         }
         while (header.WrittenCount % HeaderAlignment != 0) header.Write(" "u8);
@@ -48,14 +51,37 @@ internal static class PeftAdapterWriter
             AdapterOutput.WriteA(stream, pair);
             AdapterOutput.WriteB(stream, pair, content.RowOrder, RotaryLayout.Halves, headSize);
         }
+        // Only files in this order have them.
+        foreach (var tensor in content.Others)
+            for (var row = 0; row < tensor.Matrix.Rows; row++) stream.Write(AdapterOutput.Row(tensor.Matrix, row));
     }
 
-    private static void WriteEntry(Utf8JsonWriter json, LoraPair pair, string part, LoraMatrix matrix, ref long at)
+    private static string PartOf(AdapterTensor tensor) => tensor.Part switch
     {
-        json.WriteStartObject($"{Prefix}{ModuleName.Of(pair.Kind, pair.Layer)}.{part}");
+        AdapterPart.BiasOfB => "lora_B.bias",
+        AdapterPart.Bias => "bias",
+        AdapterPart.Magnitude => "lora_magnitude_vector",
+        AdapterPart.TokenRows => "token_adapter.trainable_tokens_delta",
+        AdapterPart.BaseCopy => "base_layer.weight",
+        _ => "weight",
+    };
+
+    private static bool IsVector(AdapterTensor tensor) =>
+        tensor.Part is AdapterPart.BiasOfB or AdapterPart.Bias or AdapterPart.Magnitude || (tensor.Part == AdapterPart.Weight && tensor.Kind is not (WeightKind.Embedding or WeightKind.Head));
+
+    private static bool Has(AdapterContent content, AdapterPart part)
+    {
+        foreach (var tensor in content.Others)
+            if (tensor.Part == part) return true;
+        return false;
+    }
+
+    private static void WriteEntry(Utf8JsonWriter json, string name, LoraMatrix matrix, bool isVector, ref long at)
+    {
+        json.WriteStartObject(Prefix + name);
         json.WriteString("dtype", matrix.Type.ToString());
         json.WriteStartArray("shape");
-        json.WriteNumberValue(matrix.Rows);
+        if (!isVector) json.WriteNumberValue(matrix.Rows);
         json.WriteNumberValue(matrix.Columns);
         json.WriteEndArray();
         json.WriteStartArray("data_offsets");
@@ -77,13 +103,18 @@ internal static class PeftAdapterWriter
                 if (pair.Alpha != content.Alpha) json.WriteNumber(Pattern(pair), pair.Alpha);
             json.WriteEndObject();
             json.WriteString("base_model_name_or_path", content.BaseModel);
-            json.WriteString("bias", "none");
+            if (content.InvocationTokens.Length > 0) WriteTokens(json, "alora_invocation_tokens", content.InvocationTokens);
+            json.WriteString("bias", Has(content, AdapterPart.Bias) ? "all" : "none");
             json.WriteBoolean("fan_in_fan_out", false);
             json.WriteBoolean("inference_mode", true);
             json.WriteBoolean("init_lora_weights", true);
             json.WriteNumber("lora_alpha", content.Alpha);
+            json.WriteBoolean("lora_bias", Has(content, AdapterPart.BiasOfB));
             json.WriteNumber("lora_dropout", 0.0);
-            json.WriteNull("modules_to_save");
+            json.WriteStartArray("modules_to_save");
+            foreach (var tensor in content.Others)
+                if (tensor.Part == AdapterPart.Weight) json.WriteStringValue(ModuleName.Of(tensor.Kind, tensor.Layer));
+            json.WriteEndArray();
             json.WriteString("peft_type", "LORA");
             json.WriteNumber("r", rank);
             json.WriteStartObject("rank_pattern");
@@ -94,11 +125,22 @@ internal static class PeftAdapterWriter
             foreach (var pair in content.Pairs) json.WriteStringValue(ModuleName.Of(pair.Kind, pair.Layer));
             json.WriteEndArray();
             json.WriteString("task_type", "CAUSAL_LM");
-            json.WriteBoolean("use_dora", false);
+            json.WriteStartObject("trainable_token_indices");
+            foreach (var tensor in content.Others)
+                if (tensor.Part == AdapterPart.TokenRows) WriteTokens(json, tensor.Kind == WeightKind.Head ? "lm_head" : "embed_tokens", tensor.Tokens);
+            json.WriteEndObject();
+            json.WriteBoolean("use_dora", Has(content, AdapterPart.Magnitude));
             json.WriteBoolean("use_rslora", content.RankStabilized);
             json.WriteEndObject();
         }
         return buffer.WrittenSpan;
+    }
+
+    private static void WriteTokens(Utf8JsonWriter json, string name, int[] tokens)
+    {
+        json.WriteStartArray(name);
+        foreach (var token in tokens) json.WriteNumberValue(token);
+        json.WriteEndArray();
     }
 
     private static string Pattern(LoraPair pair) => ModuleName.Of(pair.Kind, pair.Layer).Replace(".", "\\.", StringComparison.Ordinal);

@@ -34,6 +34,24 @@ internal sealed class PeftConfig
 
     public ModulePatterns AlphaPattern { get; }
 
+    /// <summary>bias: biases of the base were trained.</summary>
+    public bool TrainsBias { get; private set; }
+
+    /// <summary>lora_bias: each B has a bias.</summary>
+    public bool HasBiasOfB { get; private set; }
+
+    /// <summary>use_dora: each B has a magnitude.</summary>
+    public bool IsDora { get; private set; }
+
+    /// <summary>modules_to_save: names of modules, or their last parts.</summary>
+    public List<string> SavedModules { get; } = [];
+
+    /// <summary>trainable_token_indices: tokens by the last part of the module's name.</summary>
+    public Dictionary<string, int[]> TrainedTokens { get; } = new(StringComparer.Ordinal);
+
+    /// <summary>alora_invocation_tokens.</summary>
+    public int[] InvocationTokens { get; private set; } = [];
+
     /// <summary>base_model_name_or_path.</summary>
     public string? BaseModel { get; private set; }
 
@@ -104,22 +122,33 @@ internal sealed class PeftConfig
                 break;
             case "bias":
                 if (value.ValueKind == JsonValueKind.Null || (value.ValueKind == JsonValueKind.String && value.ValueEquals("none"))) break;
-                Throw.BadFile(_path, name, value.GetRawText(), "\"none\": trained biases of the base are not supported");
+                if (value.ValueKind != JsonValueKind.String || value.GetString() is not ("all" or "lora_only")) Throw.BadFile(_path, name, value.GetRawText(), "\"none\", \"all\" or \"lora_only\"");
+                TrainsBias = true;
                 break;
             case "use_dora":
-                RefuseUnlessOff(name, value, "DoRA");
+                IsDora = Flag(name, value);
                 break;
             case "lora_bias":
-                RefuseUnlessOff(name, value, "a bias of B");
+                HasBiasOfB = Flag(name, value);
                 break;
             case "modules_to_save":
-                RefuseUnlessOff(name, value, "replacing whole modules");
+                if (IsOff(value)) break;
+                if (value.ValueKind != JsonValueKind.Array) Throw.BadFile(_path, name, value.GetRawText(), "a list of names");
+                foreach (var module in value.EnumerateArray())
+                {
+                    if (module.ValueKind != JsonValueKind.String) Throw.BadFile(_path, name, module.GetRawText(), "a name");
+                    SavedModules.Add(module.GetString()!);
+                }
                 break;
             case "trainable_token_indices":
-                RefuseUnlessOff(name, value, "replacing rows of the embedding");
+                if (IsOff(value)) break;
+                if (value.ValueKind != JsonValueKind.Object) TrainedTokens["embed_tokens"] = Tokens(name, value);
+                else
+                    foreach (var module in value.EnumerateObject())
+                        if (!TrainedTokens.TryAdd(module.Name[(module.Name.LastIndexOf('.') + 1)..], Tokens(name, module.Value))) Throw.BadFile(_path, name, $"{module.Name} twice", "once");
                 break;
             case "alora_invocation_tokens":
-                RefuseUnlessOff(name, value, "an adapter that invocation tokens switch on (aLoRA)");
+                if (!IsOff(value)) InvocationTokens = Tokens(name, value);
                 break;
             case "layer_replication":
                 RefuseUnlessOff(name, value, "a model with repeated layers");
@@ -170,6 +199,16 @@ internal sealed class PeftConfig
     {
         if (value.ValueKind is not (JsonValueKind.True or JsonValueKind.False or JsonValueKind.Null)) Throw.BadFile(_path, name, value.GetRawText(), "true or false");
         return value.ValueKind == JsonValueKind.True;
+    }
+
+    private int[] Tokens(string name, JsonElement value)
+    {
+        if (value.ValueKind != JsonValueKind.Array || value.GetArrayLength() == 0) Throw.BadFile(_path, name, value.GetRawText(), "a list of tokens");
+        var tokens = new int[value.GetArrayLength()];
+        var i = 0;
+        foreach (var token in value.EnumerateArray())
+            if (token.ValueKind != JsonValueKind.Number || !token.TryGetInt32(out tokens[i]) || tokens[i++] < 0) Throw.BadFile(_path, name, token.GetRawText(), "a token");
+        return tokens;
     }
 
     private void RefuseUnlessOff(string name, JsonElement value, string what)

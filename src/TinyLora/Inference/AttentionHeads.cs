@@ -1,3 +1,4 @@
+using TinyLora.Adapters;
 using TinyLora.Kernels;
 using TinyLora.Weights;
 
@@ -39,6 +40,15 @@ internal static unsafe class AttentionHeads
         var (a, shape) = (context.Activations, context.Weights.Shape);
         var head = a.Private[worker].Head;
         var group = shape.HeadCount / shape.KeyValueHeadCount;
+        var queryNorm = w.QueryNorm;
+        var keyNorm = w.KeyNorm;
+        if ((context.Step.Changes & AdapterChanges.Norms) != 0)
+        {
+            var query = segment.Adapters.Norm(BoundParts.NormsOfLayer * layer + 2);
+            var key = segment.Adapters.Norm(BoundParts.NormsOfLayer * layer + 3);
+            if (query != null) queryNorm = query;
+            if (key != null) keyNorm = key;
+        }
         for (var i = 0; i < segment.RowCount; i++)
         {
             nint row = segment.FirstRow + i;
@@ -47,16 +57,16 @@ internal static unsafe class AttentionHeads
             for (var h = first; h < end; h++)
             {
                 var x = a.Query + row * a.QueryStride + h * (nint)shape.HeadSize;
-                if (w.QueryNorm != null) RmsNorm.Apply(x, w.QueryNorm, x, shape.HeadSize, shape.RmsNormEpsilon);
+                if (queryNorm != null) RmsNorm.Apply(x, queryNorm, x, shape.HeadSize, shape.RmsNormEpsilon);
                 RotaryEmbedding.Rotate(x, a.RotatedQuery + row * a.QueryStride + h * (nint)shape.HeadSize, cos, sin, shape.HeadSize, shape.RotaryLayout);
             }
             // A key head that two workers' query heads share is stored by both, with the same bits.
             for (var h = first / group; h <= (end - 1) / group; h++)
             {
                 var x = a.Key + row * a.KeyValueStride + h * (nint)shape.HeadSize;
-                if (w.KeyNorm != null)
+                if (keyNorm != null)
                 {
-                    RmsNorm.Apply(x, w.KeyNorm, head + a.HeadStride, shape.HeadSize, shape.RmsNormEpsilon);
+                    RmsNorm.Apply(x, keyNorm, head + a.HeadStride, shape.HeadSize, shape.RmsNormEpsilon);
                     x = head + a.HeadStride;
                 }
                 RotaryEmbedding.Rotate(x, head, cos, sin, shape.HeadSize, shape.RotaryLayout);

@@ -1,3 +1,4 @@
+using TinyLora.Adapters;
 using TinyLora.Kernels;
 using TinyLora.Numerics;
 using TinyLora.Weights;
@@ -24,6 +25,7 @@ internal static unsafe class ForwardPass
         var (first, end) = context.Workers.Share(step.RowCount, 1, worker);
         for (var row = first; row < end; row++)
             Conversions.Decode(embedding.Type, embedding.Weights + step.Tokens[row] * rowBytes, a.Residual + row * (nint)a.HiddenStride, shape.HiddenSize);
+        if ((step.Changes & AdapterChanges.Embedding) != 0) AdaptedEmbedding.Apply(context, first, end);
         for (var i = 0; i < step.SegmentCount; i++)
         {
             ref readonly var segment = ref step.Segment(i);
@@ -44,7 +46,8 @@ internal static unsafe class ForwardPass
                     new ReadOnlySpan<float>(a.Residual + step.LogitRow(i) * (nint)a.HiddenStride, a.HiddenStride).CopyTo(new Span<float>(a.Residual + i * (nint)a.HiddenStride, a.HiddenStride));
         context.Workers.Barrier();
         ref readonly var head = ref context.Weights.Head;
-        var input = Input.Norm(context, a.Residual, context.Weights.FinalNorm, head.Type.IsQuantized(), step.LogitCount, worker);
-        Product<TKernels>.Multiply(context, head, input, step.LogitCount, step.Logits, step.LogitsStride, worker);
+        var input = Input.Norm(context, a.Residual, context.Weights.FinalNorm, BoundParts.NormsOfLayer * context.Weights.Layers.Length, head.Type.IsQuantized(), step.LogitCount, worker);
+        if ((step.Changes & AdapterChanges.Head) != 0) AdaptedHead<TKernels>.Multiply(context, input, worker);
+        else Product<TKernels>.Multiply(context, head, input, step.LogitCount, step.Logits, step.LogitsStride, worker);
     }
 }

@@ -1,3 +1,4 @@
+using TinyLora.Adapters;
 using TinyLora.Kernels;
 
 namespace TinyLora.Inference;
@@ -19,9 +20,20 @@ internal readonly unsafe struct Input
         Quantized = quantized;
     }
 
+    /// <summary>The rows from <paramref name="row"/> on.</summary>
+    public Input From(int row, int columns) => new(Floats + row * FloatStride, FloatStride, Quantized == null ? null : Quantized + row * (nint)QuantizedRow.Bytes(columns));
+
     /// <summary>RMS-normalises rows of the residual stream.</summary>
-    public static Input Norm(StepContext context, float* x, float* weight, bool quantize, int count, int worker)
+    /// <param name="context">The step.</param>
+    /// <param name="x">[count, HiddenStride]</param>
+    /// <param name="weight">The base's.</param>
+    /// <param name="norm">Its number among the norms that adapters may replace.</param>
+    /// <param name="quantize">Whether a matrix needs the rows quantised.</param>
+    /// <param name="count">Rows: those of the step, or of its logits for the final norm.</param>
+    /// <param name="worker">Which worker this is.</param>
+    public static Input Norm(StepContext context, float* x, float* weight, int norm, bool quantize, int count, int worker)
     {
+        var replaced = (context.Step.Changes & AdapterChanges.Norms) != 0;
         var (a, shape) = (context.Activations, context.Weights.Shape);
         ref readonly var own = ref a.Private[worker];
         var normed = count == 1 ? own.Normed : a.Normed;
@@ -32,11 +44,21 @@ internal readonly unsafe struct Input
         for (var row = first; row < end; row++)
         {
             var y = normed + row * (nint)a.HiddenStride;
-            RmsNorm.Apply(x + row * (nint)a.HiddenStride, weight, y, shape.HiddenSize, shape.RmsNormEpsilon);
+            RmsNorm.Apply(x + row * (nint)a.HiddenStride, replaced ? WeightOf(context, norm, row, weight) : weight, y, shape.HiddenSize, shape.RmsNormEpsilon);
             if (quantize) QuantizedRow.Quantize(y, quantized + row * (nint)bytes, shape.HiddenSize);
         }
         if (count > 1) context.Workers.Barrier();
         return new Input(normed, a.HiddenStride, quantize ? quantized : null);
+    }
+
+    /// <summary>The norm's weight for a row: its sequence may have one of its own.</summary>
+    private static float* WeightOf(StepContext context, int norm, int row, float* weight)
+    {
+        var step = context.Step;
+        // Rows of the final norm are those whose logits are wanted.
+        var isFinal = norm == BoundParts.NormsOfLayer * context.Weights.Layers.Length;
+        var own = step.Segment(step.SegmentOf(isFinal ? step.LogitRow(row) : row)).Adapters.Norm(norm);
+        return own != null ? own : weight;
     }
 
     /// <summary>Takes rows as they are, [count, stride] of <paramref name="columns"/> numbers.</summary>

@@ -34,22 +34,23 @@ internal static unsafe class Product<TKernels>
         for (var i = 0; i < step.SegmentCount; i++)
         {
             ref readonly var segment = ref step.Segment(i);
-            var x = (byte*)(input.Floats + segment.FirstRow * input.FloatStride);
             var column = 0;
             for (var j = 0; j < segment.Adapters.Count; j++)
             {
                 ref readonly var site = ref segment.Adapters[j].Site(layer, place);
                 if (site.Rank == 0) continue;
-                var t = a.Lora + segment.FirstRow * (nint)a.LoraStride + column;
+                var (row, count) = segment.RowsOf(j, place);
+                var x = (byte*)(input.Floats + row * input.FloatStride);
+                var t = a.Lora + row * (nint)a.LoraStride + column;
                 column += Activations.Stride(site.Rank);
                 var (first, end) = context.Workers.Share(site.Rank, 8, worker);
-                if (first == end) continue;
-                if (segment.RowCount == 1) TKernels.MultiplyVector(site.Kernel, site.A, site.Columns, x, t, first, end);
-                else TKernels.MultiplyMatrix(site.Kernel, site.A, site.Columns, x, input.FloatStride * sizeof(float), segment.RowCount, t, a.LoraStride, first, end, a.Private[worker].Scratch);
+                if (first == end || count == 0) continue;
+                if (count == 1) TKernels.MultiplyVector(site.Kernel, site.A, site.Columns, x, t, first, end);
+                else TKernels.MultiplyMatrix(site.Kernel, site.A, site.Columns, x, input.FloatStride * sizeof(float), count, t, a.LoraStride, first, end, a.Private[worker].Scratch);
                 var scale = segment.Adapters.Scale(j);
-                Scale(site.First, scale, t, a.LoraStride, segment.RowCount, first, end);
-                Scale(site.Second, scale, t, a.LoraStride, segment.RowCount, first, end);
-                Scale(site.Third, scale, t, a.LoraStride, segment.RowCount, first, end);
+                Scale(site.First, scale, t, a.LoraStride, count, first, end);
+                Scale(site.Second, scale, t, a.LoraStride, count, first, end);
+                Scale(site.Third, scale, t, a.LoraStride, count, first, end);
             }
         }
         context.Workers.Barrier();
@@ -65,16 +66,19 @@ internal static unsafe class Product<TKernels>
         {
             ref readonly var segment = ref step.Segment(i);
             var column = 0;
+            var shift = (segment.Adapters.Changes & AdapterChanges.Biases) != 0 ? segment.Adapters.Shift(layer, place, index) : null;
+            if (shift != null) ProjectionUp<TKernels>.AddScaled(shift, 1, segment.RowCount, y + segment.FirstRow * yStride, yStride, first, end);
             for (var j = 0; j < segment.Adapters.Count; j++)
             {
                 ref readonly var site = ref segment.Adapters[j].Site(layer, place);
                 if (site.Rank == 0) continue;
-                var t = a.Lora + segment.FirstRow * (nint)a.LoraStride + column;
+                var (row, count) = segment.RowsOf(j, place);
+                var t = a.Lora + row * (nint)a.LoraStride + column;
                 column += Activations.Stride(site.Rank);
                 ref readonly var projection = ref index == 0 ? ref site.First : ref index == 1 ? ref site.Second : ref site.Third;
-                if (projection.B == null) continue;
-                TKernels.LoraUp((int)projection.Type, projection.B, projection.Rank, t + projection.Offset, a.LoraStride, segment.RowCount,
-                    y + segment.FirstRow * yStride, yStride, first, end);
+                if (projection.B == null || count == 0) continue;
+                if (projection.Vectors != null) ProjectionUp<TKernels>.Apply(projection, segment.Adapters.Scale(j), shift, t + projection.Offset, a.LoraStride, count, y + row * yStride, yStride, first, end);
+                else TKernels.LoraUp((int)projection.Type, projection.B, projection.Rank, t + projection.Offset, a.LoraStride, count, y + row * yStride, yStride, first, end);
             }
         }
     }

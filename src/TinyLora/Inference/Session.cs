@@ -19,6 +19,9 @@ public sealed unsafe class Session : IDisposable
     private AlignedBuffer? _manyLogits;
     // Keys and values up to here belong to the tokens and the adapter set.
     private int _cached;
+    // Tokens that were not generated: invocation tokens of adapters are looked for in them.
+    private int _prompt;
+    private bool _isNewPrompt;
     private bool _disposed;
 
     internal Session(Model model, SessionOptions options)
@@ -64,6 +67,7 @@ public sealed unsafe class Session : IDisposable
     public ReadOnlySpan<float> Prefill(ReadOnlySpan<int> tokens)
     {
         Append(tokens);
+        TakePrompt();
         Advance(1, default);
         return _logits.Row(0);
     }
@@ -76,6 +80,7 @@ public sealed unsafe class Session : IDisposable
         if (logits.Length == 0 || logits.Length % vocabulary != 0 || logits.Length / vocabulary > tokens.Length)
             throw new ArgumentException($"Room for {logits.Length} logits; expected 1 to {tokens.Length} rows of {vocabulary}.", nameof(logits));
         Append(tokens);
+        TakePrompt();
         Advance(logits.Length / vocabulary, logits);
     }
 
@@ -96,6 +101,7 @@ public sealed unsafe class Session : IDisposable
         ArgumentOutOfRangeException.ThrowIfGreaterThan(position, Position);
         Position = position;
         _cached = Math.Min(_cached, position);
+        if (_prompt > position) TakePrompt();
     }
 
     /// <summary>Frees the session's memory and lets its adapters go. A step that is running is waited for; the call that it belongs to then ends with <see cref="ObjectDisposedException"/>.</summary>
@@ -144,9 +150,17 @@ public sealed unsafe class Session : IDisposable
         _cached = Position;
     }
 
+    private void TakePrompt()
+    {
+        _prompt = Position;
+        _isNewPrompt = true;
+    }
+
     private void Refresh()
     {
-        if (_active.Refresh(Adapters) && !_keepCache) _cached = 0;
+        var stale = _active.Refresh(Adapters, Tokens[.._prompt], _isNewPrompt);
+        _isNewPrompt = false;
+        if (!_keepCache) _cached = Math.Min(_cached, stale);
         // The last token's logits must be computed with the set of now.
         _cached = Math.Min(_cached, Position - 1);
     }

@@ -18,7 +18,7 @@ internal static unsafe class TransformerBlock<TKernels>
         var w = context.Weights.Layers[layer];
         var (size, lora) = (context.Weights.Shape, context.Step.HasAdapters);
 
-        var h = Input.Norm(context, a.Residual, w.AttentionNorm, w.Query.Type.IsQuantized() | w.Key.Type.IsQuantized() | w.Value.Type.IsQuantized(), count, worker);
+        var h = Input.Norm(context, a.Residual, w.AttentionNorm, BoundParts.NormsOfLayer * layer, w.Query.Type.IsQuantized() | w.Key.Type.IsQuantized() | w.Value.Type.IsQuantized(), count, worker);
         Product<TKernels>.Multiply(context, w.Query, h, count, a.Query, a.QueryStride, worker);
         Product<TKernels>.Multiply(context, w.Key, h, count, a.Key, a.KeyValueStride, worker);
         Product<TKernels>.Multiply(context, w.Value, h, count, a.Value, a.KeyValueStride, worker);
@@ -43,7 +43,7 @@ internal static unsafe class TransformerBlock<TKernels>
         AddToResidual(context, count, worker);
         workers.Barrier();
 
-        h = Input.Norm(context, a.Residual, w.MlpNorm, w.Gate.Type.IsQuantized() | w.Up.Type.IsQuantized(), count, worker);
+        h = Input.Norm(context, a.Residual, w.MlpNorm, BoundParts.NormsOfLayer * layer + 1, w.Gate.Type.IsQuantized() | w.Up.Type.IsQuantized(), count, worker);
         Product<TKernels>.Multiply(context, w.Gate, h, count, a.Gate, a.IntermediateStride, worker);
         Product<TKernels>.Multiply(context, w.Up, h, count, a.Up, a.IntermediateStride, worker);
         if (lora)

@@ -21,24 +21,31 @@ internal static unsafe class Bound
             foreach (var place in Enum.GetValues<LoraPlace>())
             {
                 ref readonly var site = ref bound.Site(layer, place);
-                if (site.Rank == 0) continue;
+                if (site.Rank == 0 || (place == LoraPlace.Head && layer > 0)) continue;
                 var size = (int)site.Type.ByteCount((long)site.Rank * site.Columns);
                 dump.Add($"{layer} {place} A {site.Type} {site.Rank} x {site.Columns} kernel {site.Kernel}: {Convert.ToHexString(new ReadOnlySpan<byte>(site.A, size))}");
-                var rows = RowsOf(weights.Layers[layer], place);
+                var rows = RowsOf(weights, layer, place);
                 Dump(dump, $"{layer} {place} 1", site.First, rows[0]);
                 if (rows.Length > 1) Dump(dump, $"{layer} {place} 2", site.Second, rows[1]);
                 if (rows.Length > 2) Dump(dump, $"{layer} {place} 3", site.Third, rows[2]);
             }
+        ref readonly var embedding = ref bound.Parts.EmbeddingLora;
+        if (embedding.Rank > 0) dump.Add($"embedding rank {embedding.Rank} times {embedding.Scaling:R}: {Convert.ToHexString(new ReadOnlySpan<byte>(embedding.A, 4 * embedding.Rank * weights.Embedding.Rows))}");
         return dump;
     }
 
-    public static int[] RowsOf(LayerWeights layer, LoraPlace place) => place switch
+    public static int[] RowsOf(ModelWeights weights, int index, LoraPlace place)
     {
-        LoraPlace.Attention => [layer.Query.Rows, layer.Key.Rows, layer.Value.Rows],
-        LoraPlace.Output => [layer.Output.Rows],
-        LoraPlace.Mlp => [layer.Gate.Rows, layer.Up.Rows],
-        _ => [layer.Down.Rows],
-    };
+        var layer = weights.Layers[index];
+        return place switch
+        {
+            LoraPlace.Attention => [layer.Query.Rows, layer.Key.Rows, layer.Value.Rows],
+            LoraPlace.Output => [layer.Output.Rows],
+            LoraPlace.Mlp => [layer.Gate.Rows, layer.Up.Rows],
+            LoraPlace.Down => [layer.Down.Rows],
+            _ => [weights.Head.Rows],
+        };
+    }
 
     private static void Dump(List<string> dump, string place, in LoraProjection projection, int rows)
     {

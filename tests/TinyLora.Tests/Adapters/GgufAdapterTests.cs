@@ -44,16 +44,18 @@ public class GgufAdapterTests
         Assert.NotEqual(Bound.Dump(peft, halves), Bound.Dump(peft, interleaved));
     }
 
-    [SkippableTheory]
-    [InlineData("s-r16-all-head-embd-f16.gguf")]
-    [InlineData("l-r4-all-f16.gguf")]
-    [InlineData("q-r4-all-f16.gguf")]
-    [InlineData("peft/s-r16-all-head-embd-f16")]
-    [InlineData("peft/l-r4-all-f16")]
-    public void LoRA_on_head_or_embedding_is_refused_by_name(string name)
+    [SkippableFact]
+    public void LoRA_on_head_and_embedding_is_the_same_from_both_forms()
     {
-        var path = Shared.Path($"{Folder}/{name}");
-        Assert.Matches("LoRA on the (output head|token embedding) is not supported", Assert.Throws<InvalidDataException>(() => new LoraAdapter(path)).Message);
+        using var gguf = new LoraAdapter(Shared.Path($"{Folder}/s-r16-all-head-embd-f16.gguf"));
+        using var peft = new LoraAdapter(Shared.Path($"{Folder}/peft/s-r16-all-head-embd-f16"));
+        using var weights = ModelWeights.Open(Shared.Path("models/stories260k/stories260K-f32.gguf"));
+        var dump = Bound.Dump(gguf, weights);
+        Assert.Contains(dump, line => line.Contains("Head 1 B", StringComparison.Ordinal));
+        Assert.StartsWith("embedding rank 16 times 0.5", dump[^1]);
+        Assert.Equal(Bound.Dump(peft, weights), dump);
+        Assert.Equal(["embed_tokens", "lm_head"], gguf.Targets.Take(2));
+        Assert.Contains(gguf.Modules, module => module is { Layer: -1, Projection: "lm_head" });
     }
 
     public static TheoryData<string, string> Malformed()

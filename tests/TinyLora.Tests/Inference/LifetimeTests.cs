@@ -144,12 +144,12 @@ public class LifetimeTests
         var set = new AdapterSet(model, null);
         set.Add(adapter);
         var active = new ActiveAdapters();
-        active.Refresh(set);
+        active.Refresh(set, default, false);
         var bound = active[0];
         set.Clear();
         adapter.Dispose();
         Assert.False(bound.IsFreed);
-        Assert.True(active.Refresh(set));
+        Assert.Equal(0, active.Refresh(set, default, false));
         Assert.Equal(0, active.Count);
         Assert.True(bound.IsFreed);
     }

@@ -1,0 +1,18 @@
+namespace TinyLora.Adapters;
+
+/// <summary>What a tensor of an adapter is that is neither an A nor a B.</summary>
+internal enum AdapterPart
+{
+    /// <summary>[Out]: added with B t, times the scale and the scaling (<c>lora_bias</c>).</summary>
+    BiasOfB,
+    /// <summary>[Out]: stands in for the base's bias (<c>bias</c>).</summary>
+    Bias,
+    /// <summary>[Out], of the embedding [HiddenSize]: DoRA's row norms.</summary>
+    Magnitude,
+    /// <summary>A whole norm, head or embedding that stands in for the base's (<c>modules_to_save</c>).</summary>
+    Weight,
+    /// <summary>[Tokens, HiddenSize]: rows of the embedding or the head (<c>trainable_token_indices</c>).</summary>
+    TokenRows,
+    /// <summary>A copy of the base's embedding or head, which PEFT stores beside LoRA on it.</summary>
+    BaseCopy,
+}

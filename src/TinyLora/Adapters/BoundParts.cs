@@ -1,0 +1,52 @@
+using TinyLora.Numerics;
+using TinyLora.Weights;
+
+namespace TinyLora.Adapters;
+
+/// <summary>What an adapter does to a model beside adding B A to the layers' projections, laid out for a step.</summary>
+internal sealed unsafe class BoundParts(AdapterContent content) : IDisposable
+{
+    /// <summary>AttentionNorm, MlpNorm, QueryNorm, KeyNorm.</summary>
+    public const int NormsOfLayer = 4;
+
+    public AdapterChanges Changes { get; set; }
+
+    /// <summary>[4 · LayerCount + 1] pointers, the final norm last; null where none is replaced.</summary>
+    public nint[]? Norms { get; set; }
+
+    /// <summary>[7 · LayerCount] pointers to what must be added to a base's bias to replace it; null where none is.</summary>
+    public nint[]? Shifts { get; set; }
+
+    public AlignedBuffer[] Memory { get; set; } = [];
+
+    /// <summary>Stands in for the base's where it has weights.</summary>
+    public Linear Embedding;
+
+    /// <summary>Stands in for the base's where it has weights.</summary>
+    public Linear Head;
+
+    public TokenRows EmbeddingRows;
+
+    public TokenRows HeadRows;
+
+    public EmbeddingLora EmbeddingLora;
+
+    /// <summary>The tensor that both stand in for, or null.</summary>
+    public string? ConflictWith(BoundParts other)
+    {
+        foreach (var mine in Others)
+        {
+            if (!mine.Replaces) continue;
+            foreach (var theirs in other.Others)
+                if (theirs.Replaces && mine.Kind == theirs.Kind && mine.Layer == theirs.Layer && mine.Part == AdapterPart.Bias == (theirs.Part == AdapterPart.Bias)) return mine.Matrix.Tensor;
+        }
+        return null;
+    }
+
+    public void Dispose()
+    {
+        foreach (var buffer in Memory) buffer.Dispose();
+    }
+
+    private AdapterTensor[] Others { get; } = content.Others;
+}

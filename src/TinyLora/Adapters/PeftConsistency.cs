@@ -1,0 +1,41 @@
+using TinyLora.Errors;
+using TinyLora.Weights;
+
+namespace TinyLora.Adapters;
+
+/// <summary>Whether PEFT's tensors are all that the configuration promises, and nothing that does not go together.</summary>
+internal static class PeftConsistency
+{
+    /// <exception cref="InvalidDataException">They are not.</exception>
+    public static void Check(string configPath, AdapterTensors file, PeftConfig config, AdapterBuilder builder)
+    {
+        var hasEmbedding = false;
+        foreach (var (kind, layer, tensor) in builder.Pairs)
+        {
+            hasEmbedding |= kind == WeightKind.Embedding;
+            if (config.IsDora && !builder.Has(AdapterPart.Magnitude, kind, layer)) Throw.BadFile(file.Path, tensor, "no lora_magnitude_vector beside it", "one, as use_dora says");
+            if (config.HasBiasOfB && kind != WeightKind.Embedding && !builder.Has(AdapterPart.BiasOfB, kind, layer)) Throw.BadFile(file.Path, tensor, "no lora_B.bias beside it", "one, as lora_bias says");
+            foreach (var part in (ReadOnlySpan<AdapterPart>)[AdapterPart.Weight, AdapterPart.TokenRows])
+                if (builder.Has(part, kind, layer)) Throw.NotSupported(file.Path, $"{tensor}: LoRA on a module that modules_to_save or trainable_token_indices replace");
+        }
+        builder.RequirePairs(AdapterPart.Magnitude, AdapterPart.BiasOfB, AdapterPart.BaseCopy);
+        foreach (var module in config.SavedModules)
+            if (!HasModule(file, module, "weight")) Throw.BadFile(configPath, "modules_to_save", $"{module}, which has no tensor", "a whole module in the file");
+        foreach (var module in config.TrainedTokens.Keys)
+            if (!HasModule(file, module, "token_adapter.trainable_tokens_delta")) Throw.BadFile(configPath, "trainable_token_indices", $"{module}, which has no tensor", "rows in the file");
+        if (config.IsDora && config.HasBiasOfB) Throw.NotSupported(configPath, "lora_bias with use_dora");
+        if (hasEmbedding && config.HasBiasOfB) Throw.NotSupported(configPath, "lora_bias on embed_tokens");
+        if (config.InvocationTokens.Length > 0 && (config.IsDora || config.TrainsBias || hasEmbedding || builder.HasReplacements))
+            Throw.NotSupported(configPath, "alora_invocation_tokens with DoRA, trained biases, saved modules, token rows or LoRA on embed_tokens");
+    }
+
+    private static bool HasModule(AdapterTensors file, string module, string part)
+    {
+        foreach (var tensor in file.Tensors)
+        {
+            var name = ModuleName.Parse(tensor.Name);
+            if (name.Part == part && name.Module.EndsWith(module, StringComparison.Ordinal)) return true;
+        }
+        return false;
+    }
+}

@@ -1,0 +1,102 @@
+namespace TinyLora.Numerics;
+
+/// <summary>
+/// Rounds float32 to a storage format: to the nearest, ties to even. A block's scale comes from its largest number (or from its range, where there is a minimum), is rounded to a half first,
+/// and the numbers are then the nearest that this half can give.
+/// </summary>
+internal static unsafe class BlockEncoder
+{
+    private const int Size = 32;
+
+    /// <summary>Whether <see cref="Encode"/> knows a type: all but the K types.</summary>
+    public static bool Knows(ElementType type) => type is ElementType.F32 or ElementType.F16 or ElementType.BF16 or ElementType.Q8_0 or ElementType.Q4_0 or ElementType.Q4_1 or ElementType.Q5_0 or ElementType.Q5_1;
+
+    /// <param name="type">One that is known.</param>
+    /// <param name="values">[<paramref name="count"/>]</param>
+    /// <param name="blocks">[<c>type.ByteCount(count)</c>]</param>
+    /// <param name="count">A whole number of blocks.</param>
+    public static void Encode(ElementType type, float* values, byte* blocks, long count)
+    {
+        var (size, bytes) = (type.BlockSize(), type.BlockBytes());
+        for (long i = 0; i < count; i += size, values += size, blocks += bytes)
+        {
+            switch (type)
+            {
+                case ElementType.F32: Write(blocks, BitConverter.SingleToUInt32Bits(*values), 4); break;
+                case ElementType.F16: Write(blocks, Conversions.SingleToHalf(*values), 2); break;
+                case ElementType.BF16: Write(blocks, ToBFloat16(*values), 2); break;
+                case ElementType.Q8_0: Encode8(values, blocks); break;
+                case ElementType.Q4_0: EncodeSymmetric(values, blocks, 4); break;
+                case ElementType.Q5_0: EncodeSymmetric(values, blocks, 5); break;
+                case ElementType.Q4_1: EncodeRange(values, blocks, 4); break;
+                case ElementType.Q5_1: EncodeRange(values, blocks, 5); break;
+                default: throw new ArgumentOutOfRangeException(nameof(type), type, "This type cannot be written.");
+            }
+        }
+    }
+
+    private static uint ToBFloat16(float value)
+    {
+        var bits = BitConverter.SingleToUInt32Bits(value);
+        return float.IsNaN(value) ? bits >> 16 | 0x40 : bits + 0x7fff + (bits >> 16 & 1) >> 16;
+    }
+
+    private static void Encode8(float* values, byte* block)
+    {
+        var largest = 0f;
+        for (var i = 0; i < Size; i++) largest = Math.Max(largest, Math.Abs(values[i]));
+        var scale = StoreHalf(block, largest / 127);
+        for (var i = 0; i < Size; i++) block[2 + i] = (byte)(sbyte)Nearest(values[i], scale, -127, 127);
+    }
+
+    /// <summary>The number of the largest size gets the one code that has no counterpart: -2^(bits - 1).</summary>
+    private static void EncodeSymmetric(float* values, byte* block, int bits)
+    {
+        var half = 1 << bits - 1;
+        var largest = 0f;
+        for (var i = 0; i < Size; i++)
+            if (Math.Abs(values[i]) > Math.Abs(largest)) largest = values[i];
+        var scale = StoreHalf(block, -largest / half);
+        Span<int> codes = stackalloc int[Size];
+        for (var i = 0; i < Size; i++) codes[i] = Nearest(values[i], scale, -half, half - 1) + half;
+        Pack(codes, block + 2, bits);
+    }
+
+    private static void EncodeRange(float* values, byte* block, int bits)
+    {
+        var (least, largest, top) = (values[0], values[0], (1 << bits) - 1);
+        for (var i = 1; i < Size; i++) (least, largest) = (Math.Min(least, values[i]), Math.Max(largest, values[i]));
+        var scale = StoreHalf(block, (largest - least) / top);
+        var minimum = StoreHalf(block + 2, least);
+        Span<int> codes = stackalloc int[Size];
+        for (var i = 0; i < Size; i++) codes[i] = Nearest(values[i] - minimum, scale, 0, top);
+        Pack(codes, block + 4, bits);
+    }
+
+    /// <summary>The fifth bits of all numbers, then number i in the low nibble of byte i and number i + 16 in the high one.</summary>
+    private static void Pack(ReadOnlySpan<int> codes, byte* to, int bits)
+    {
+        if (bits == 5)
+        {
+            var high = 0u;
+            for (var i = 0; i < Size; i++) high |= (uint)(codes[i] >> 4) << i;
+            Write(to, high, 4);
+            to += 4;
+        }
+        for (var i = 0; i < Size / 2; i++) to[i] = (byte)(codes[i] & 15 | (codes[i + 16] & 15) << 4);
+    }
+
+    private static int Nearest(float value, float scale, int least, int most) => scale == 0 ? Math.Clamp(0, least, most) : (int)Math.Clamp(MathF.Round(value / scale), least, most);
+
+    private static float StoreHalf(byte* to, float value)
+    {
+        var half = Conversions.SingleToHalf(value);
+        Write(to, half, 2);
+        return Conversions.HalfToSingle(half);
+    }
+
+    private static void Write(byte* to, uint bits, int bytes)
+    {
+        for (var i = 0; i < bytes; i++) to[i] = (byte)(bits >> 8 * i);
+    }
+}
