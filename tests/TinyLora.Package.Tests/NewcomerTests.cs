@@ -13,6 +13,19 @@ namespace TinyLora.Package.Tests;
 [Collection(FeedCollection.Name)]
 public class NewcomerTests(Feed feed, ITestOutputHelper log)
 {
+    /// <summary>A manifest whose output matrix has a format that kernels are not written for.</summary>
+    private const string CoarseManifest = """
+        {
+          "format": 1, "model": "coarse.gguf", "architecture": "llama", "hiddenSize": 64, "intermediateSize": 256, "layerCount": 1, "headCount": 4,
+          "keyValueHeadCount": 2, "headSize": 16, "vocabularySize": 512, "contextLength": 128, "rmsNormEpsilon": 1E-05, "ropeTheta": 10000,
+          "rotaryLayout": "interleaved", "slidingWindow": 0, "slidingWindowFirstLayer": 0, "tiedEmbedding": false, "queryKeyNorm": false, "ranks": [],
+          "tensors": {
+            "embedding": "F16", "head": "IQ2_XS",
+            "layers": [{ "count": 1, "query": "F16", "key": "F16", "value": "F16", "output": "F16", "gate": "F16", "up": "F16", "down": "F16" }]
+          }
+        }
+        """;
+
     private static readonly string Lantern = $"<LoraModel Include=\"{Repository.Model}\" Ranks=\"4;8\" />";
 
     [SkippableFact]
@@ -46,7 +59,8 @@ public class NewcomerTests(Feed feed, ITestOutputHelper log)
     [Fact]
     public void What_is_wrong_with_models_is_said_by_the_build()
     {
-        var newcomer = new Newcomer(feed, "WrongModels", """
+        var newcomer = new Newcomer(feed, "WrongModels", $"""
+            <LoraModel Include="{Repository.Model}" Manifest="folder.model.json" />
             <LoraModel Include="models/none.gguf" />
             <LoraModel Include="models/gpt2.gguf" />
             <LoraModel Include="models/ranks.gguf" Ranks="8;300" />
@@ -54,18 +68,20 @@ public class NewcomerTests(Feed feed, ITestOutputHelper log)
             """, Newcomer.Program);
         Directory.CreateDirectory(Path.Combine(newcomer.Folder, "models"));
         File.WriteAllBytes(Path.Combine(newcomer.Folder, "models", "gpt2.gguf"), GgufOfArchitecture("gpt2"));
+        Directory.CreateDirectory(Path.Combine(newcomer.Folder, "obj", "Debug", "net10.0", "folder.model.json"));
         var output = Timed("models", () => newcomer.Dotnet("build").Fails()).Output;
         var project = Path.Combine(newcomer.Folder, "WrongModels.csproj");
         Assert.Contains($"{project} : error TL0101: LoraModel 'models/none.gguf': there is no such file or folder", output);
         Assert.Matches("error TL0102: LoraModel 'models/gpt2.gguf': .*'gpt2'", output);
         Assert.Contains("error TL0103: LoraModel 'models/ranks.gguf': rank '300' is no whole number from 1 to 256", output);
         Assert.Contains("error TL0104: LoraModel 'models/GPT2.gguf': its manifest 'gpt2.model.json' is also that of 'models/gpt2.gguf'", output);
+        Assert.Contains($"error TL0105: LoraModel '{Repository.Model}': ", output);
     }
 
     [Fact]
     public void What_is_wrong_with_declarations_is_said_by_the_compiler()
     {
-        var newcomer = new Newcomer(feed, "WrongClasses", Lantern + "<AdditionalFiles Include=\"gpt2.model.json;broken.model.json\" />", """
+        var newcomer = new Newcomer(feed, "WrongClasses", Lantern + "<AdditionalFiles Include=\"*.model.json;*/two.model.json\" />", """
             using TinyLora;
 
             [LoraModel("lantern-3m-Q8_0.model.json")] class Whole;
@@ -77,11 +93,21 @@ public class NewcomerTests(Feed feed, ITestOutputHelper log)
             [LoraModel("lantern-3m-Q8_0.model.json")] partial class Generic<T>;
             [LoraModel("lantern-3m-Q8_0.model.json")] static partial class Static;
             [LoraModel("lantern-3m-Q8_0.model.json")] partial class Derived : System.Exception;
+            [LoraModel("coarse.model.json")] partial class Coarse;
+            [LoraModel("two.model.json")] partial class Ambiguous;
             class Outer { [LoraModel("lantern-3m-Q8_0.model.json")] partial class Inner; }
             """);
         File.WriteAllText(Path.Combine(newcomer.Folder, "gpt2.model.json"), """{ "format": 1, "model": "gpt2.gguf", "architecture": "gpt2" }""");
         File.WriteAllText(Path.Combine(newcomer.Folder, "broken.model.json"), "{");
-        var output = Timed("declarations", () => newcomer.Dotnet("build").Fails()).Output;
+        File.WriteAllText(Path.Combine(newcomer.Folder, "coarse.model.json"), CoarseManifest);
+        foreach (var folder in new[] { "a", "b" })
+        {
+            Directory.CreateDirectory(Path.Combine(newcomer.Folder, folder));
+            File.WriteAllText(Path.Combine(newcomer.Folder, folder, "two.model.json"), "{}");
+        }
+
+        // An error of its own at each declaration, which hides none of the others.
+        var output = Timed("declarations", () => newcomer.Dotnet("build", "-p:AllowUnsafeBlocks=false").Fails()).Output;
         (int Line, string Id, string Text)[] expected =
         [
             (3, "TL0001", "'Whole' must be partial"),
@@ -89,11 +115,14 @@ public class NewcomerTests(Feed feed, ITestOutputHelper log)
             (5, "TL0013", "Rank 4 of 'Twice' is named twice"),
             (6, "TL0010", "Manifest 'gpt2.model.json' is of a model of architecture 'gpt2', which is not supported: llama, qwen2"),
             (7, "TL0009", "Manifest 'broken.model.json'"),
-            (8, "TL0007", "No manifest 'missing.model.json' is among the AdditionalFiles, which hold 'broken.model.json', 'gpt2.model.json', 'lantern-3m-Q8_0.model.json'"),
+            (8, "TL0007", "No manifest 'missing.model.json' is among the AdditionalFiles, which hold 'broken.model.json', 'coarse.model.json', 'gpt2.model.json', 'lantern-3m-Q8_0.model.json'"),
             (9, "TL0003", "'Generic' must not have type parameters"),
             (10, "TL0005", "'Static' must not be static"),
             (11, "TL0004", "'Derived' must not derive from 'System.Exception'"),
-            (12, "TL0002", "'Inner' must not be nested in 'Outer'"),
+            (12, "TL0011", "Manifest 'coarse.model.json', tensors.head: weight format 'IQ2_XS' is not supported: "),
+            (13, "TL0008", "Several AdditionalFiles are named 'two.model.json'"),
+            (14, "TL0002", "'Inner' must not be nested in 'Outer'"),
+            (3, "TL0006", "The kernels of 'Whole' work on mapped memory: set <AllowUnsafeBlocks>"),
         ];
         foreach (var (line, id, text) in expected) Assert.Matches($@"Program\.cs\({line},\d+\): error {id}: {System.Text.RegularExpressions.Regex.Escape(text)}", output);
     }

@@ -20,7 +20,7 @@ internal sealed class FloatMatrixEmitter(SourceWriter code, VectorSet set, Weigh
     public void Emit(string name)
     {
         LinearEmitter.OpenKernel(code, $"public static void {name}(byte* weights, {(size.IsConstant ? "" : "int columns, ")}byte* x, nint xStride, int count, float* y, nint yStride, int firstRow, int endRow, byte* scratch)");
-        code.Line($"{(size.IsConstant ? "const int" : "var")} rowBytes = {size.Of(c => c * format.BlockBytes(), $"(nint)columns * {format.BlockBytes()}")};");
+        code.Line($"{(size.IsConstant ? "const nint" : "var")} rowBytes = {size.Of(c => c * format.BlockBytes(), $"(nint)columns * {format.BlockBytes()}")};");
         code.Line($"{(size.IsConstant ? "const int" : "var")} padded = {size.Of(c => c + 7 & ~7, "columns + 7 & ~7")};");
         code.Open($"for (var r = firstRow; r < endRow; r += {_rows})");
         code.Line($"var rows = Math.Min({_rows}, endRow - r);");

@@ -23,7 +23,8 @@ internal sealed class PanelEmitter(SourceWriter code, VectorSet set, WeightForma
         LinearEmitter.OpenKernel(code, $"public static void {name}(byte* weights, {(size.IsConstant ? "" : "int columns, ")}byte* x, nint xStride, int count, float* y, nint yStride, int firstRow, int endRow, byte* scratch)");
         var declare = size.IsConstant ? "const int" : "var";
         code.Line($"{declare} blocks = {size.Of(c => c / 32, "columns / 32")};");
-        code.Line($"{declare} rowBytes = {size.Of(c => c / format.BlockSize() * format.BlockBytes(), $"(nint)(columns / {format.BlockSize()}) * {format.BlockBytes()}")};");
+        // A matrix may be larger than 2 GB.
+        code.Line($"{(size.IsConstant ? "const nint" : "var")} rowBytes = {size.Of(c => c / format.BlockSize() * format.BlockBytes(), $"(nint)(columns / {format.BlockSize()}) * {format.BlockBytes()}")};");
         if (size.IsConstant) code.Line($"const int stride = {RowOffsets.Bytes(size.Columns)};");
         else
         {

@@ -50,10 +50,10 @@ internal sealed class VectorProductEmitter(SourceWriter code, VectorSet set, Wei
     {
         if (!format.IsQuantized())
         {
-            code.Line($"{(size.IsConstant ? "const int" : "var")} rowBytes = {size.Of(c => c * format.BlockBytes(), $"(nint)columns * {format.BlockBytes()}")};");
+            code.Line($"{(size.IsConstant ? "const nint" : "var")} rowBytes = {size.Of(c => c * format.BlockBytes(), $"(nint)columns * {format.BlockBytes()}")};");
             return;
         }
-        code.Line($"{(size.IsConstant ? "const int" : "var")} rowBytes = {size.Of(c => c / format.BlockSize() * format.BlockBytes(), $"(nint)(columns / {format.BlockSize()}) * {format.BlockBytes()}")};");
+        code.Line($"{(size.IsConstant ? "const nint" : "var")} rowBytes = {size.Of(c => c / format.BlockSize() * format.BlockBytes(), $"(nint)(columns / {format.BlockSize()}) * {format.BlockBytes()}")};");
         if (!size.IsConstant)
         {
             code.Line("var wholeBlocks = columns / 32 & ~7;");

@@ -13,6 +13,7 @@ public sealed class AdapterSet : IReadOnlyList<LoraAdapter>
     private readonly BoundAdapter?[] _own = new BoundAdapter?[Capacity];
     private AdapterSet? _parent;
     private int _count;
+    private bool _isClosed;
 
     internal AdapterSet(IAdapterHost model, AdapterSet? parent)
     {
@@ -42,6 +43,7 @@ public sealed class AdapterSet : IReadOnlyList<LoraAdapter>
     /// <summary>Checks the adapter against the model, if it is new to it, and adds it.</summary>
     /// <exception cref="InvalidDataException">It does not fit the model.</exception>
     /// <exception cref="InvalidOperationException">It is in the set already, the set is full, or another in it replaces the same tensor of the base.</exception>
+    /// <exception cref="ObjectDisposedException">The adapter, the set's session or the model is disposed.</exception>
     public void Add(LoraAdapter adapter)
     {
         ArgumentNullException.ThrowIfNull(adapter);
@@ -65,6 +67,16 @@ public sealed class AdapterSet : IReadOnlyList<LoraAdapter>
             Volatile.Write(ref _count, _count - 1);
             adapter.ReleaseUse();
             return true;
+        }
+    }
+
+    /// <summary>Takes all out for good: the set's session has ended.</summary>
+    internal void Close()
+    {
+        lock (Gate)
+        {
+            Clear();
+            _isClosed = true;
         }
     }
 
@@ -98,6 +110,7 @@ public sealed class AdapterSet : IReadOnlyList<LoraAdapter>
     {
         lock (Gate)
         {
+            ObjectDisposedException.ThrowIf(_isClosed, this);
             if (IndexOf(bound.Adapter) >= 0) throw new InvalidOperationException($"The adapter {bound.Adapter.Path} is on already; its Scale says how strongly.");
             if (Count == Capacity) throw new InvalidOperationException($"{Capacity} adapters are on; no more can be.");
             for (var i = 0; i < Count; i++)

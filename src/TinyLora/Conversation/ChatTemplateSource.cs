@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using TinyLora.Files;
+using TinyLora.Inference;
 
 namespace TinyLora.Conversation;
 
@@ -24,10 +25,15 @@ internal sealed record ChatTemplateSource
     /// <summary>Text of the token that ends a text; empty: none.</summary>
     public required string EndOfText { get; init; }
 
+    /// <summary>Reads the template of a model: of the file that is open, whatever stands at its path by now.</summary>
+    /// <exception cref="InvalidDataException">There is none, or the file is damaged.</exception>
+    public static ChatTemplateSource Read(Model model) =>
+        model.Weights.Gguf is { } file ? ReadGguf(file) ?? throw Missing(model.Path) : Read(model.Path);
+
     /// <summary>Reads the template of a GGUF file or of a Hugging Face folder.</summary>
     /// <exception cref="InvalidDataException">There is none, or the file is damaged.</exception>
     public static ChatTemplateSource Read(string modelPath) =>
-        Find(modelPath) ?? throw new InvalidDataException($"{modelPath}: found no chat template; expected one to hold a conversation.");
+        Find(modelPath) ?? throw Missing(modelPath);
 
     /// <summary>The same; null where the model has no template.</summary>
     public static ChatTemplateSource? Find(string modelPath)
@@ -49,13 +55,20 @@ internal sealed record ChatTemplateSource
         }
     }
 
+    private static InvalidDataException Missing(string path) => new($"{path}: found no chat template; expected one to hold a conversation.");
+
     private static ChatTemplateSource? ReadGguf(string path)
     {
         using var file = GgufFile.Open(path);
+        return ReadGguf(file);
+    }
+
+    private static ChatTemplateSource? ReadGguf(GgufFile file)
+    {
         if (!file.TryGetString("tokenizer.chat_template", out var template)) return null;
         return new ChatTemplateSource
         {
-            Path = path,
+            Path = file.Path,
             Place = "tokenizer.chat_template",
             Template = template,
             BeginOfText = TokenText(file, "tokenizer.ggml.bos_token_id"),

@@ -32,7 +32,7 @@ public sealed class MultiTurnConversation : IDisposable
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentOutOfRangeException.ThrowIfNegative(contextLength);
-        Template = template ?? ChatTemplateSource.Read(model.Path).Parse();
+        Template = template ?? ChatTemplateSource.Read(model).Parse();
         _tokenizer = new TokenizerText(model.Tokenizer);
         _session = model.CreateSession(new SessionOptions { ContextLength = contextLength });
         var source = new SessionTokens(_session);

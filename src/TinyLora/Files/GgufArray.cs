@@ -5,15 +5,15 @@ namespace TinyLora.Files;
 /// <summary>An array of a GGUF file's metadata, as it lies in the file; valid as long as the file is open.</summary>
 public readonly unsafe struct GgufArray
 {
-    private readonly string _path;
+    private readonly MappedFile _file;
     private readonly string _key;
-    private readonly byte* _data;
+    private readonly long _offset;
 
-    internal GgufArray(string path, string key, GgufValueType elementType, long count, byte* data)
+    internal GgufArray(MappedFile file, string key, GgufValueType elementType, long count, long offset)
     {
-        _path = path;
+        _file = file;
         _key = key;
-        _data = data;
+        _offset = offset;
         ElementType = elementType;
         Count = count;
     }
@@ -27,19 +27,21 @@ public readonly unsafe struct GgufArray
     /// <summary>The numbers, [Count].</summary>
     /// <typeparam name="T">The type that <see cref="ElementType"/> names; <see cref="byte"/> for booleans.</typeparam>
     /// <exception cref="InvalidDataException">The elements are of another type, or too many for a span.</exception>
+    /// <exception cref="ObjectDisposedException">The file is closed.</exception>
     public ReadOnlySpan<T> As<T>() where T : unmanaged
     {
-        if (!Holds<T>()) Throw.BadFile(_path, _key, $"an array of {ElementType}", $"an array of {typeof(T).Name}");
-        if (Count > int.MaxValue) Throw.BadFile(_path, _key, $"{Count} elements", $"at most {int.MaxValue}");
-        return new ReadOnlySpan<T>(_data, (int)Count);
+        if (!Holds<T>()) Throw.BadFile(_file.Path, _key, $"an array of {ElementType}", $"an array of {typeof(T).Name}");
+        if (Count > int.MaxValue) Throw.BadFile(_file.Path, _key, $"{Count} elements", $"at most {int.MaxValue}");
+        return new ReadOnlySpan<T>(_file.Pointer + _offset, (int)Count);
     }
 
     /// <summary>The strings, one after another, without allocation.</summary>
     /// <exception cref="InvalidDataException">The elements are not strings.</exception>
+    /// <exception cref="ObjectDisposedException">The file is closed.</exception>
     public GgufStrings GetStrings()
     {
-        if (ElementType != GgufValueType.String) Throw.BadFile(_path, _key, $"an array of {ElementType}", "an array of String");
-        return new GgufStrings(_data, Count);
+        if (ElementType != GgufValueType.String) Throw.BadFile(_file.Path, _key, $"an array of {ElementType}", "an array of String");
+        return new GgufStrings(_file.Pointer + _offset, Count);
     }
 
     private bool Holds<T>() => ElementType switch

@@ -158,7 +158,7 @@ public sealed unsafe class GgufFile : IDisposable
         value = default;
         if (!_values.TryGetValue(key, out var found)) return false;
         if (found.Type != GgufValueType.Array) Throw.BadFile(Path, key, found.Type.ToString(), "an array");
-        value = new GgufArray(Path, key, found.ElementType, found.Count, _file.Pointer + found.Offset);
+        value = new GgufArray(_file, key, found.ElementType, found.Count, found.Offset);
         return true;
     }
 

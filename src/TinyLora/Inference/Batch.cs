@@ -11,10 +11,13 @@ public sealed unsafe class Batch : IDisposable
     private readonly LogitRows _logits;
     private bool _disposed;
 
-    /// <exception cref="ArgumentException">There are none or too many, one stands twice, or they are of different models.</exception>
+    /// <param name="sessions">1 to <see cref="Capacity"/>; row i of the batch is the i-th.</param>
+    /// <exception cref="ArgumentException">There are none or too many, one is null or stands twice, or they are of different models.</exception>
     public Batch(params ReadOnlySpan<Session> sessions)
     {
         if (sessions.Length is 0 or > Capacity) throw new ArgumentException($"{sessions.Length} sessions; expected 1 to {Capacity}.", nameof(sessions));
+        foreach (var session in sessions)
+            if (session == null) throw new ArgumentException("A session is null.", nameof(sessions));
         _sessions = sessions.ToArray();
         _model = _sessions[0].Model;
         for (var i = 0; i < _sessions.Length; i++)

@@ -70,6 +70,7 @@ public abstract class Model : IAdapterHost, IDisposable
     }
 
     /// <summary>Opens a GGUF file or a Hugging Face folder with the kernels whose sizes are parameters.</summary>
+    /// <remarks>The weights stay in the file: it may be moved, deleted or replaced by another while the model is open, but not written to or cut.</remarks>
     /// <exception cref="InvalidDataException">The file is damaged or asks for what is not supported.</exception>
     /// <exception cref="FileNotFoundException">There is nothing at the path.</exception>
     public static Model Open(string path, ModelOptions? options = null) => new ParametricModel(path, options);
@@ -136,7 +137,7 @@ public abstract class Model : IAdapterHost, IDisposable
         {
             if (_disposed) return;
             _disposed = true;
-            DefaultAdapters.Clear();
+            DefaultAdapters.Close();
             foreach (var (adapter, _) in _known) adapter.Release(this);
             _workers.Dispose();
             _context.Step.Dispose();

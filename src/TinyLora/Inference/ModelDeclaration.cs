@@ -10,16 +10,27 @@ public sealed class ModelDeclaration
 {
     private static readonly string[] RoleNames = ["query", "key", "value", "output", "gate", "up", "down"];
 
+    /// <summary>The generated class, for messages.</summary>
     public required string ClassName { get; init; }
+    /// <inheritdoc cref="ModelShape.Architecture"/>
     public required string Architecture { get; init; }
+    /// <inheritdoc cref="ModelShape.HiddenSize"/>
     public required int HiddenSize { get; init; }
+    /// <inheritdoc cref="ModelShape.IntermediateSize"/>
     public required int IntermediateSize { get; init; }
+    /// <inheritdoc cref="ModelShape.LayerCount"/>
     public required int LayerCount { get; init; }
+    /// <inheritdoc cref="ModelShape.HeadCount"/>
     public required int HeadCount { get; init; }
+    /// <inheritdoc cref="ModelShape.KeyValueHeadCount"/>
     public required int KeyValueHeadCount { get; init; }
+    /// <inheritdoc cref="ModelShape.HeadSize"/>
     public required int HeadSize { get; init; }
+    /// <inheritdoc cref="ModelShape.VocabularySize"/>
     public required int VocabularySize { get; init; }
+    /// <summary>Format of the embedding.</summary>
     public required ElementType Embedding { get; init; }
+    /// <summary>Format of the head; the embedding's where tied.</summary>
     public required ElementType Head { get; init; }
     /// <summary>Query, key, value, output, gate, up, down of each layer.</summary>
     public required ElementType[][] Layers { get; init; }

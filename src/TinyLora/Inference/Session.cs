@@ -110,7 +110,7 @@ public sealed unsafe class Session : IDisposable
         using var pause = Model.Pause();
         if (_disposed) return;
         _disposed = true;
-        Adapters.Clear();
+        Adapters.Close();
         _active.Clear();
         _cache.Dispose();
         _manyLogits?.Dispose();

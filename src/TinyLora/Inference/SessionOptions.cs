@@ -3,7 +3,10 @@ namespace TinyLora.Inference;
 /// <summary>How a session is created.</summary>
 public sealed record SessionOptions
 {
-    /// <summary>Tokens that the session can hold; 0: the model's context length, at most 4096.</summary>
+    /// <summary>
+    /// Tokens that the session can hold; 0: the model's context length, at most 4096. More than the model's own is allowed, since adapters and rope scalings
+    /// stretch it, but what a model says beyond the length that it was made for is often worthless. Keys and values take their memory as they fill.
+    /// </summary>
     public int ContextLength { get; init; }
 
     /// <summary>Tokens that are computed together in a prefill, 1 to 128. It changes no bit.</summary>

@@ -14,17 +14,27 @@ public sealed record ModelShape
 {
     /// <summary>The architecture's name as in GGUF: llama, qwen2, qwen3.</summary>
     public required string Architecture { get; init; }
+    /// <summary>Numbers of a token in the stream between the blocks.</summary>
     public required int HiddenSize { get; init; }
+    /// <summary>Rows of Gate and Up.</summary>
     public required int IntermediateSize { get; init; }
+    /// <summary>Transformer blocks.</summary>
     public required int LayerCount { get; init; }
+    /// <summary>Heads of queries.</summary>
     public required int HeadCount { get; init; }
+    /// <summary>Heads of keys and values; a divisor of <see cref="HeadCount"/>.</summary>
     public required int KeyValueHeadCount { get; init; }
+    /// <summary>Channels of a head, even.</summary>
     public required int HeadSize { get; init; }
+    /// <summary>Rows of the embedding and of the head.</summary>
     public required int VocabularySize { get; init; }
     /// <summary>The longest sequence in tokens that the model was made for.</summary>
     public required int ContextLength { get; init; }
+    /// <summary>Added to the mean of squares before its root is taken.</summary>
     public required float RmsNormEpsilon { get; init; }
+    /// <summary>Pair i of a head turns by RopeTheta^(-2i / HeadSize) radians a position, before any scaling.</summary>
     public required double RopeTheta { get; init; }
+    /// <summary>Which channels a rotation pairs.</summary>
     public required RotaryLayout RotaryLayout { get; init; }
     /// <summary>A token sees itself and at most this many less one before it; 0: all of them.</summary>
     public int SlidingWindow { get; init; }

@@ -24,6 +24,21 @@ public class LifetimeTests
     }
 
     [Fact]
+    public void What_has_ended_takes_no_adapter()
+    {
+        var model = Lantern.Open();
+        var session = model.CreateSession();
+        session.Dispose();
+        using (var adapter = Lantern.Adapter("pirate"))
+        {
+            Assert.Throws<ObjectDisposedException>(() => session.Adapters.Add(adapter));
+            model.Dispose();
+            Assert.Throws<ObjectDisposedException>(() => model.ApplyLoraAdapter(adapter));
+        }
+        Assert.Throws<ArgumentException>(() => new Batch([null!]));
+    }
+
+    [Fact]
     public void A_batch_that_refuses_leaves_every_session_as_it_was()
     {
         using var model = Lantern.Open();
@@ -175,6 +190,26 @@ public class LifetimeTests
         session.Rewind(0);
         Assert.Throws<OutOfMemoryException>(() => model.CreateSession(new SessionOptions { ContextLength = int.MaxValue }));
         Assert.Equal(before, session.Prefill(s_prompt).ToArray());
+    }
+
+    [Fact]
+    public void A_model_whose_file_is_gone_still_speaks()
+    {
+        var copy = Path.GetTempFileName();
+        File.Copy(Lantern.ModelPath, copy, overwrite: true);
+        using var model = Model.Open(copy);
+        File.Delete(copy);
+        using var chat = new MultiTurnConversation(model) { MaximumCompletionTokens = 4 };
+        Assert.NotEmpty(chat.Submit("Who are you?").Text);
+    }
+
+    [Fact]
+    public void An_array_of_a_file_that_is_closed_throws()
+    {
+        var file = TinyLora.Files.GgufFile.Open(Lantern.ModelPath);
+        Assert.True(file.TryGetArray("tokenizer.ggml.tokens", out var tokens));
+        file.Dispose();
+        Assert.Throws<ObjectDisposedException>(() => tokens.GetStrings());
     }
 
     [Fact]
