@@ -2,6 +2,7 @@ using System.Text;
 using TinyLora.Adapters;
 using TinyLora.Tests.Files;
 using TinyLora.Tests.Goldens;
+using TinyLora.Weights;
 using Xunit;
 
 namespace TinyLora.Tests.Adapters;
@@ -47,7 +48,27 @@ public sealed class AdapterFuzzTests : IDisposable
         Mutate(path, sound, _files.Folder, Math.Min(sound.Length, 4000), Rounds / 4);
     }
 
-    private static void Mutate(string file, byte[] sound, string path, int length = 0, int rounds = Rounds)
+    [SkippableTheory]
+    [InlineData("dora-embed")]
+    [InlineData("save-lm-head-untied")]
+    [InlineData("tokens-dict-untied-both")]
+    [InlineData("lora-bias-no-base-bias")]
+    [InlineData("alora-all")]
+    public void Changed_adapters_with_parts_are_bound_or_refused(string name)
+    {
+        using var weights = ModelWeights.Open(Shared.Path("golden/peft/models/llama-plain"));
+        var folder = Shared.Path($"golden/peft/adapters/{name}");
+        foreach (var file in (string[])[_files.WeightsPath, _files.ConfigPath])
+            File.Copy(Path.Combine(folder, Path.GetFileName(file)), file, overwrite: true);
+        foreach (var file in (string[])[_files.ConfigPath, _files.WeightsPath])
+        {
+            var sound = File.ReadAllBytes(file);
+            Mutate(file, sound, _files.Folder, Math.Min(sound.Length, 3000), Rounds / 10, weights);
+            File.WriteAllBytes(file, sound);
+        }
+    }
+
+    private static void Mutate(string file, byte[] sound, string path, int length = 0, int rounds = Rounds, ModelWeights? weights = null)
     {
         File.WriteAllBytes(file, sound);
         new LoraAdapter(path).Dispose();
@@ -72,7 +93,8 @@ public sealed class AdapterFuzzTests : IDisposable
             File.WriteAllBytes(file, bytes);
             try
             {
-                new LoraAdapter(path).Dispose();
+                using var adapter = new LoraAdapter(path);
+                if (weights != null) Bound.Bind(adapter, weights).Dispose();
             }
             catch (InvalidDataException e)
             {
