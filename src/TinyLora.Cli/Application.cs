@@ -64,6 +64,7 @@ internal static class Application
             ManifestCommand.Create(),
             BenchCommand.Create(terminal),
             AdapterCommand.Create(),
+            MergeCommand.Create(),
         };
         // [suggest] and the like would take a first argument away; /h and /? may be files.
         root.Directives.Clear();

@@ -4,12 +4,23 @@ using TinyLora.Weights;
 
 namespace TinyLora.Cli.Commands;
 
-/// <summary><c>tinylora adapter convert</c>: an adapter from one form to another.</summary>
+/// <summary><c>tinylora adapter convert</c>: an adapter from one form to another; <c>tinylora adapter combine</c>: one of several.</summary>
 internal sealed class AdapterCommand
 {
     private readonly Argument<string> _input = new("IN") { Description = "An adapter of any form." };
     private readonly Argument<string> _output = new("OUT") { Description = "A file .gguf, or a PEFT folder." };
     private readonly Option<string> _model = SharedOptions.Model(required: false);
+    private readonly Argument<AdapterArgument[]> _parts = new("ADAPTER[:WEIGHT]")
+    {
+        Description = "Adapters, each with its weight (1 unless given).",
+        Arity = ArgumentArity.OneOrMore,
+        CustomParser = AdapterArgument.ParseAll,
+    };
+    private readonly Option<string> _method = MethodOption();
+    private readonly Option<float> _density = new("--density") { Description = "The share of the numbers that ties, dare and magnitude_prune keep, above 0 up to 1.", HelpName = "D", CustomParser = Numbers.Real(share => share is > 0 and <= 1, "above 0 up to 1") };
+    private readonly Option<int> _rank = SharedOptions.Count("--rank", "The rank of the svd forms; the largest of the adapters' unless given.", 1);
+    private readonly Option<ulong> _seed = new("--seed") { Description = "Of the random masks of the dare forms.", HelpName = "S", CustomParser = Numbers.Seed };
+    private readonly Option<string> _combined = new("--output", "-o") { Description = "A file .gguf, or a PEFT folder.", HelpName = "OUT", Required = true };
 
     public static Command Create()
     {
@@ -20,25 +31,55 @@ internal sealed class AdapterCommand
             if (!result.Has(options._model) && IsGguf(result.GetValue(options._output))) result.AddError("For a GGUF file the model is needed: -m MODEL.");
         });
         convert.SetAction(options.Convert);
-        return new Command("adapter", "Works on adapters.") { convert };
+        var combine = new Command("combine", "Makes one adapter of several by one of PEFT's methods; cat, their exact sum, unless told otherwise.")
+        {
+            options._parts, options._method, options._density, options._rank, options._seed, options._combined, options._model,
+        };
+        combine.Validators.Add(result =>
+        {
+            if (!result.Has(options._model) && IsGguf(result.GetValue(options._combined))) result.AddError("For a GGUF file the model is needed: -m MODEL.");
+        });
+        combine.SetAction(options.Combine);
+        return new Command("adapter", "Works on adapters.") { convert, combine };
+    }
+
+    private int Combine(ParseResult parsed)
+    {
+        var shape = parsed.GetValue(_model) is { } model ? ReadShape(model) : null;
+        var parts = parsed.GetValue(_parts)!;
+        using var adapters = new OpenAdapters(parts);
+        using var combined = AdapterCombination.Combine(AdapterCombination.Parse(parsed.GetValue(_method)!), adapters.All, Array.ConvertAll(parts, part => part.Scale),
+            new CombinationOptions { Density = parsed.GetValue(_density), Rank = parsed.GetValue(_rank), Seed = parsed.GetValue(_seed) });
+        Save(combined, parsed.GetValue(_combined)!, shape);
+        return ExitCode.Success;
     }
 
     private int Convert(ParseResult parsed)
     {
         var shape = parsed.GetValue(_model) is { } model ? ReadShape(model) : null;
         using var adapter = new LoraAdapter(parsed.GetValue(_input)!);
-        var output = parsed.GetValue(_output)!;
+        Save(adapter, parsed.GetValue(_output)!, shape);
+        return ExitCode.Success;
+    }
+
+    private static void Save(LoraAdapter adapter, string output, ModelShape? shape)
+    {
         if (IsGguf(output)) adapter.SaveGguf(output, shape!);
         else if (shape == null && adapter.Content.RowOrder != RotaryLayout.Halves)
             throw new UnusableInputException($"{adapter.Path}: its rows stand in another order; the model is needed: -m MODEL.");
         else adapter.SavePeft(output, shape);
-        return ExitCode.Success;
     }
 
     private static ModelShape ReadShape(string path)
     {
         using var weights = ModelWeights.Open(path);
         return weights.Shape;
+    }
+
+    private static Option<string> MethodOption()
+    {
+        var method = new Option<string>("--method") { Description = "How: " + string.Join(", ", AdapterCombination.Names) + ".", HelpName = "NAME", DefaultValueFactory = _ => "cat" };
+        return method.AcceptOnlyFromAmong([.. AdapterCombination.Names]);
     }
 
     private static bool IsGguf(string? path) => path != null && path.EndsWith(".gguf", StringComparison.OrdinalIgnoreCase);

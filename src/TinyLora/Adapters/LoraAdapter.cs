@@ -89,6 +89,7 @@ public sealed class LoraAdapter : IDisposable
     public AdapterFormat Format => _content.Format;
 
     /// <summary>Strength from the next token on; any sign; 0 is exactly the base model.</summary>
+    /// <remarks>Setting it costs nothing; unless a session keeps its cache (<c>SessionOptions.KeepCache</c>), its next step computes the past again as the new strength makes it.</remarks>
     public float Scale
     {
         get => Volatile.Read(ref _scale);

@@ -1,0 +1,47 @@
+namespace TinyLora.Tests.Cli;
+
+/// <summary>adapter combine and merge.</summary>
+public class AdapterCommandTests
+{
+    private static readonly string s_pirate = CommandRun.Adapter("pirate");
+    private static readonly string s_grumpy = CommandRun.Adapter("grumpy");
+
+    [Fact]
+    public void CatIsBothAdaptersAtOnceBitForBit()
+    {
+        using var folder = new TemporaryFolder();
+        var both = folder["both"];
+        CommandRun.Of("adapter", "combine", s_pirate + ":0.5", s_grumpy, "-o", both).Succeeded();
+        Assert.Equal(Logits("-a", s_pirate + ":0.5", "-a", s_grumpy), Logits("-a", both));
+        Assert.NotEqual(Logits(), Logits("-a", both));
+    }
+
+    [Fact]
+    public void AMergedModelAnswersAsTheAdapterMakesIt()
+    {
+        using var folder = new TemporaryFolder();
+        var merged = folder["merged.gguf"];
+        var report = CommandRun.Of("merge", "-m", CommandRun.Lantern, "-a", s_pirate, "-o", merged).Succeeded().Text;
+        Assert.Equal(35, report.Split('\n', StringSplitOptions.RemoveEmptyEntries).Length);
+        Assert.Contains("blk.4.ffn_down.weight Q8_0 relative error 0.00", report);
+        Assert.StartsWith("Arr!", CommandRun.Of("run", "-m", merged, "-p", "What is LoRA?", "--greedy").Succeeded().Text);
+        CommandRun.Of("merge", "-m", CommandRun.Lantern, "-a", s_pirate, "-o", merged).Refused(1, "there already");
+    }
+
+    [Fact]
+    public void WrongUseAndUnfitAdaptersAreRefused()
+    {
+        using var folder = new TemporaryFolder();
+        var output = folder["out"];
+        CommandRun.Of("adapter", "combine", s_pirate, "--method", "sum", "-o", output).Refused(2, "sum");
+        CommandRun.Of("adapter", "combine", s_pirate, s_grumpy).Refused(2, "--output");
+        CommandRun.Of("adapter", "combine", s_pirate, s_grumpy, "--method", "ties", "--density", "2", "-o", output).Refused(2, "--density");
+        CommandRun.Of("adapter", "combine", s_pirate, CommandRun.Adapter("commands"), "--method", "linear", "-o", output).Refused(1, "rank");
+        CommandRun.Of("adapter", "combine", s_pirate, s_grumpy, "-o", output + ".gguf").Refused(2, "-m MODEL");
+        CommandRun.Of("merge", "-m", CommandRun.Lantern, "-o", output).Refused(2, "--adapter");
+        Assert.False(Path.Exists(output));
+    }
+
+    private static string Logits(params string[] adapters) =>
+        CommandRun.Of(["logits", "-m", CommandRun.Lantern, "--tokens", "1,276,201,460", .. adapters]).Succeeded().Text;
+}
