@@ -77,6 +77,14 @@ internal sealed class PeftConfig
     /// <summary>The rank that the file promises for a module.</summary>
     public int RankOf(string module) => (int)RankPattern.Resolve(module, Rank);
 
+    /// <summary>Whether modules_to_save names a module, by the end of its name as PEFT has it.</summary>
+    public bool Saves(string module)
+    {
+        foreach (var saved in SavedModules)
+            if (module.EndsWith(saved, StringComparison.Ordinal)) return true;
+        return false;
+    }
+
     /// <summary>The alpha of a module.</summary>
     public double AlphaOf(string module) => AlphaPattern.Resolve(module, Alpha);
 

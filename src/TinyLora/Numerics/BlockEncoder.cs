@@ -2,16 +2,13 @@ namespace TinyLora.Numerics;
 
 /// <summary>
 /// Rounds float32 to a storage format: to the nearest, ties to even. A block's scale comes from its largest number (or from its range, where there is a minimum), is rounded to a half first,
-/// and the numbers are then the nearest that this half can give.
+/// and the numbers are then the nearest that this half can give. The K types have an encoder of their own, <see cref="SuperBlockEncoder"/>.
 /// </summary>
 internal static unsafe class BlockEncoder
 {
     private const int Size = 32;
 
-    /// <summary>Whether <see cref="Encode"/> knows a type: all but the K types.</summary>
-    public static bool Knows(ElementType type) => type is ElementType.F32 or ElementType.F16 or ElementType.BF16 or ElementType.Q8_0 or ElementType.Q4_0 or ElementType.Q4_1 or ElementType.Q5_0 or ElementType.Q5_1;
-
-    /// <param name="type">One that is known.</param>
+    /// <param name="type">Any.</param>
     /// <param name="values">[<paramref name="count"/>]</param>
     /// <param name="blocks">[<c>type.ByteCount(count)</c>]</param>
     /// <param name="count">A whole number of blocks.</param>
@@ -30,7 +27,7 @@ internal static unsafe class BlockEncoder
                 case ElementType.Q5_0: EncodeSymmetric(values, blocks, 5); break;
                 case ElementType.Q4_1: EncodeRange(values, blocks, 4); break;
                 case ElementType.Q5_1: EncodeRange(values, blocks, 5); break;
-                default: throw new ArgumentOutOfRangeException(nameof(type), type, "This type cannot be written.");
+                default: SuperBlockEncoder.Encode(type, values, blocks); break;
             }
         }
     }
