@@ -124,6 +124,20 @@ public sealed unsafe class AdapterSemanticsTests
     }
 
     [SkippableTheory]
+    [InlineData(Plain)]
+    [InlineData(Gguf)]
+    public void A_rank_padded_with_zeros_gives_the_same_bits(string path)
+    {
+        using var model = Model.Open(Shared.Path(path), new ModelOptions { ThreadCount = 1 });
+        using var files = new RandomAdapter(model.Weights, 7).LoraOnAll().Lora(WeightKind.Head, 0, 3).Lora(WeightKind.Embedding, 0, 5).WritePeft();
+        float[] expected;
+        using (var adapter = new LoraAdapter(files.Folder)) expected = Logits(model, adapter);
+        using var padded = new LoraAdapter(files.Padded(4).WritePeft().Folder);
+        Assert.Equal(20, padded.Rank);
+        Assert.Equal(expected, Logits(model, padded));
+    }
+
+    [SkippableTheory]
     [InlineData("alora-saved")]
     [InlineData("alora-rows")]
     [InlineData("alora-embedding")]

@@ -8,13 +8,12 @@ namespace TinyLora.Tests.Adapters;
 /// <summary>A folder of PEFT or mlx-lm with random numbers for any base, and the base's weights in double as the formulas say that it changes them.</summary>
 internal sealed class RandomAdapter(ModelWeights model, int seed) : IDisposable
 {
-    private const double Alpha = 6;
-
     private readonly Random _random = new(seed);
     private readonly List<(WeightKind Kind, int Layer, int Rank, float[] A, float[] B)> _pairs = [];
     private readonly List<(WeightKind Kind, int Layer, float[] Numbers)> _magnitudes = [], _biasesOfB = [], _biases = [], _saved = [];
     private readonly List<(WeightKind Kind, int[] Tokens, float[] Rows)> _tokenRows = [];
     private int[] _invocation = [];
+    private double _alpha = 6;
     private bool _isMlx;
 
     public string Folder { get; } = Directory.CreateTempSubdirectory("random").FullName;
@@ -89,6 +88,20 @@ internal sealed class RandomAdapter(ModelWeights model, int seed) : IDisposable
         return this;
     }
 
+    /// <summary>Ranks so many times as large, by rows of A and columns of B that are zero; the scaling stays.</summary>
+    public RandomAdapter Padded(int times)
+    {
+        for (var i = 0; i < _pairs.Count; i++)
+        {
+            var (kind, layer, rank, a, b) = _pairs[i];
+            var wide = new float[b.Length * times];
+            for (var row = 0; row < b.Length / rank; row++) b.AsSpan(row * rank, rank).CopyTo(wide.AsSpan(row * rank * times));
+            _pairs[i] = (kind, layer, rank * times, [.. a, .. new float[a.Length * (times - 1)]], wide);
+        }
+        _alpha *= times;
+        return this;
+    }
+
     public RandomAdapter WritePeft(string changes = "{}")
     {
         var writer = new SafetensorsWriter();
@@ -109,7 +122,7 @@ internal sealed class RandomAdapter(ModelWeights model, int seed) : IDisposable
         {
             ["peft_type"] = "LORA",
             ["r"] = _pairs[0].Rank,
-            ["lora_alpha"] = Alpha,
+            ["lora_alpha"] = _alpha,
             ["rank_pattern"] = new JsonObject(_pairs.Select(pair => KeyValuePair.Create(WeightNames.HuggingFace(pair.Kind, pair.Layer).Replace(".", "\\."), (JsonNode?)pair.Rank))),
             ["use_dora"] = _magnitudes.Count > 0,
             ["lora_bias"] = _biasesOfB.Count > 0,
@@ -124,7 +137,7 @@ internal sealed class RandomAdapter(ModelWeights model, int seed) : IDisposable
         return this;
     }
 
-    /// <summary>As mlx-lm has it: A [In, Rank], B [Rank, Out]; the scale is one for all, here <see cref="Alpha"/> by the first pair's rank, and so must the ranks be.</summary>
+    /// <summary>As mlx-lm has it: A [In, Rank], B [Rank, Out]; the scale is one for all, here alpha by the first pair's rank, and so must the ranks be.</summary>
     public RandomAdapter WriteMlx()
     {
         _isMlx = true;
@@ -140,7 +153,7 @@ internal sealed class RandomAdapter(ModelWeights model, int seed) : IDisposable
         {
             ["fine_tune_type"] = _magnitudes.Count > 0 ? "dora" : "lora",
             ["num_layers"] = model.Layers.Length,
-            ["lora_parameters"] = new JsonObject { ["rank"] = _pairs[0].Rank, ["scale"] = Alpha / _pairs[0].Rank, ["dropout"] = 0.0 },
+            ["lora_parameters"] = new JsonObject { ["rank"] = _pairs[0].Rank, ["scale"] = _alpha / _pairs[0].Rank, ["dropout"] = 0.0 },
         };
         File.WriteAllText(Path.Combine(Folder, "adapter_config.json"), config.ToJsonString());
         return this;
@@ -172,13 +185,13 @@ internal sealed class RandomAdapter(ModelWeights model, int seed) : IDisposable
         foreach (var (kind, layer, rank, a, b) in _pairs)
         {
             if (!isInvoked && kind != WeightKind.Embedding) continue;
-            var c = scale * (float)(Alpha / (_isMlx ? _pairs[0].Rank : rank));
+            var c = scale * (float)(_alpha / (_isMlx ? _pairs[0].Rank : rank));
             AddLora(reference, untouched, kind, layer, rank, a, b, c);
             if (_isMlx && kind == WeightKind.Embedding && model.Shape.TiedEmbedding) AddLora(reference, untouched, WeightKind.Head, 0, rank, Turned(b, model.Shape.HiddenSize), Turned(a, rank), c);
         }
         foreach (var (kind, layer, numbers) in isInvoked ? _biasesOfB : [])
         {
-            var c = scale * (float)(Alpha / _pairs.Single(pair => pair.Kind == kind && pair.Layer == layer).Rank);
+            var c = scale * (float)(_alpha / _pairs.Single(pair => pair.Kind == kind && pair.Layer == layer).Rank);
             var bias = reference.Bias(kind, layer) ?? new double[numbers.Length];
             reference.SetBias(kind, layer, [.. bias.Select((value, r) => value + c * numbers[RowOf(kind, r)])]);
         }
