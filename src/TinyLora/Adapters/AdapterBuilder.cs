@@ -165,8 +165,10 @@ internal sealed unsafe class AdapterBuilder(string path)
         var (rows, columns) = (tensor.Shape.Count == 1 ? 1 : (int)tensor.Shape[0], (int)tensor.Shape[tensor.Shape.Count - 1]);
         if (type.IsQuantized())
         {
-            if (transpose) Throw.NotSupported(path, $"{tensor.Name}: element type {tensor.TypeName}, transposed");
-            Conversions.Decode(type, tensor.Data, (float*)to, tensor.ElementCount);
+            using var decoded = AlignedBuffer.OfFloats(tensor.ElementCount);
+            Conversions.Decode(type, tensor.Data, decoded.Floats, tensor.ElementCount);
+            if (transpose) Transpose(decoded.Pointer, to, rows, columns, sizeof(float));
+            else Buffer.MemoryCopy(decoded.Pointer, to, tensor.ElementCount * sizeof(float), tensor.ElementCount * sizeof(float));
             type = ElementType.F32;
         }
         else if (transpose)

@@ -50,6 +50,7 @@ internal static class PeftAdapterFile
         foreach (var tensor in file.Tensors)
         {
             var name = ModuleName.Parse(tensor.Name);
+            if (config != null && config.IsTrainingState(name.Part)) continue;
             var isPlaced = name.TryGetPlace(out var kind, out var layer);
             var isAorB = name.Part is "lora_A.weight" or "lora_B.weight" or "lora_embedding_A" or "lora_embedding_B";
             if (isAorB && !isPlaced) Throw.BadFile(file.Path, tensor.Name, "a tensor that has no place in the model", "one of a layer's seven projections");

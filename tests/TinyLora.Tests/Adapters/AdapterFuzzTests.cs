@@ -68,6 +68,23 @@ public sealed class AdapterFuzzTests : IDisposable
         }
     }
 
+    [SkippableTheory]
+    [InlineData("projections")]
+    [InlineData("alora-bias")]
+    [InlineData("mlx-both")]
+    [InlineData("mlx-dora")]
+    public void Changed_adapters_of_other_makers_are_bound_or_refused(string name)
+    {
+        using var weights = ModelWeights.Open(Shared.Path("golden/peft/models/llama-tied"));
+        using var files = AdapterSemanticsTests.Make(name, weights);
+        foreach (var file in Directory.GetFiles(files.Folder))
+        {
+            var sound = File.ReadAllBytes(file);
+            Mutate(file, sound, files.Folder, Math.Min(sound.Length, 3000), Rounds / 10, weights);
+            File.WriteAllBytes(file, sound);
+        }
+    }
+
     private static void Mutate(string file, byte[] sound, string path, int length = 0, int rounds = Rounds, ModelWeights? weights = null)
     {
         File.WriteAllBytes(file, sound);

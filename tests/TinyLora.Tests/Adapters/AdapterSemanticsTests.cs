@@ -123,6 +123,33 @@ public sealed unsafe class AdapterSemanticsTests
         foreach (var file in files) file?.Dispose();
     }
 
+    [SkippableFact]
+    public void Steps_with_matrices_of_their_own_allocate_nothing()
+    {
+        using var model = Model.Open(Shared.Path(Plain), new ModelOptions { ThreadCount = 1 });
+        using var files = Make("projections", model.Weights);
+        using var others = Make("alora-bias", model.Weights);
+        using var adapter = new LoraAdapter(files.Folder);
+        using var other = new LoraAdapter(others.Folder);
+        Session[] sessions = [model.CreateSession(), model.CreateSession(), model.CreateSession()];
+        sessions[0].Adapters.Add(adapter);
+        sessions[2].Adapters.Add(other);
+        foreach (var session in sessions) session.Prefill(s_prompt);
+        using (var batch = new Batch(sessions))
+        {
+            int[] tokens = [5, 6, 7];
+            for (var i = 0; i < 3; i++) batch.Decode(tokens);
+            var before = GC.GetAllocatedBytesForCurrentThread();
+            for (var i = 0; i < 20; i++)
+            {
+                (adapter.Scale, other.Scale) = (i % 3, 1 - i % 2);
+                batch.Decode(tokens);
+            }
+            Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+        }
+        foreach (var session in sessions) session.Dispose();
+    }
+
     [SkippableTheory]
     [InlineData(Plain)]
     [InlineData(Gguf)]
