@@ -52,6 +52,34 @@ public sealed unsafe class AdapterMergeTests : IDisposable
         Assert.InRange(GoldenTensor.Distance(GoldenTensor.Logits(opened, GoldenTensor.Ints(golden, "input_ids")), GoldenTensor.Floats(golden, "logits")).Max, 0, 2e-4);
     }
 
+    [SkippableFact]
+    public void Into_brain_floats_the_sum_is_rounded_once()
+    {
+        using var adapter = new LoraAdapter(Shared.Path($"{Folder}/adapters/all-linear"));
+        using var golden = SafetensorsFile.Open(Shared.Path($"{Folder}/merge/all-linear-into-bf16/golden.safetensors"));
+        var folder = Directory.CreateTempSubdirectory("bf16").FullName;
+        var plain = Path.Combine(folder, "plain");
+        adapter.Scale = 0;
+        AdapterMerge.Merge(Shared.Path($"{Folder}/models/llama-plain"), [adapter], plain, ElementType.BF16);
+        adapter.Scale = 1;
+        var report = AdapterMerge.Merge(plain, [adapter], _output);
+        // At most 2⁻⁸, where a mantissa begins, half of that at its end; over √3 for numbers anywhere between.
+        Assert.All(report, tensor => Assert.True(tensor.Type == ElementType.BF16 && tensor.Error is > 0.001 and < 0.003, $"{tensor}"));
+        var compared = 0;
+        using (var before = ModelWeights.Open(plain))
+        using (var after = ModelWeights.Open(_output))
+            foreach (var tensor in after.Tensors)
+            {
+                if (!golden.TryGetTensor($"merged.{tensor.Name}", out var merged)) continue;
+                var (ours, theirs, original) = (Decode(tensor), Decode(merged), Decode(before.Tensors.Single(other => other.Name == tensor.Name)));
+                // PEFT rounds B A and then the sum: half a place of each, and half of ours.
+                for (var i = 0; i < ours.Length; i++) Assert.InRange(Math.Abs(ours[i] - theirs[i]), 0, (Math.Abs(theirs[i] - original[i]) + 2.02 * Math.Max(Math.Abs(theirs[i]), Math.Abs(ours[i]))) / 256 * 1.01);
+                compared++;
+            }
+        Assert.Equal(7, compared);
+        Directory.Delete(folder, recursive: true);
+    }
+
     [SkippableTheory]
     [InlineData("models/tinystories-656k", "tokens-list-tied,save-norms,dora-qv")]
     [InlineData($"{Folder}/models/llama-plain", "save-lm-head-untied,dora-all-rslora,lora-embed-untied,tokens-dict-untied-both")]
@@ -273,6 +301,13 @@ public sealed unsafe class AdapterMergeTests : IDisposable
         using var merged = Model.Open(_output, s_options);
         Assert.InRange(GoldenTensor.Distance(GoldenTensor.Logits(merged, s_ids), expected).Max, 0, bound);
         return report;
+    }
+
+    private static float[] Decode(TensorEntry tensor)
+    {
+        var values = new float[tensor.ElementCount];
+        fixed (float* to = values) Conversions.Decode(tensor.Type!.Value, tensor.Data, to, values.Length);
+        return values;
     }
 
     private void Delete()
