@@ -33,8 +33,12 @@ internal sealed class MergeCommand
         var name = parsed.GetValue(_type)!;
         ElementType? type = name == Keep ? null : Enum.Parse<ElementType>(name, ignoreCase: true);
         var output = parsed.InvocationConfiguration.Output;
-        foreach (var tensor in AdapterMerge.Merge(parsed.GetValue(_model)!, adapters.All, parsed.GetValue(_output)!, type))
-            output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{tensor.Name} {tensor.Type} relative error {tensor.Error:g3}"));
+        var report = AdapterMerge.Merge(parsed.GetValue(_model)!, adapters.All, parsed.GetValue(_output)!, type);
+        foreach (var tensor in report)
+            output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{tensor.Name} {tensor.Type} relative error {tensor.Error:g3} of a change of {tensor.Change:g3}"));
+        // Half of what an adapter does, lost to rounding, is another adapter.
+        var coarse = report.Count(tensor => tensor.Change > 0 && tensor.Error > tensor.Change / 2);
+        if (coarse > 0) parsed.InvocationConfiguration.Error.WriteLine($"tinylora: note: in {coarse} tensors rounding loses more than half of what the adapters change; a finer --type keeps it.");
         return ExitCode.Success;
     }
 

@@ -23,7 +23,7 @@ internal static unsafe class MergedRows
         var row = memory.Floats;
         var original = row + columns;
         var rounded = original + columns;
-        double square = 0, distance = 0;
+        double square = 0, distance = 0, change = 0;
         if (tensor.IsChanged) merger.Begin(tensor.Place!.Value, columns);
         fixed (byte* to = bytes)
             for (var r = 0; r < tensor.Rows; r++)
@@ -40,10 +40,12 @@ internal static unsafe class MergedRows
                     if (!float.IsFinite(row[k]) || !float.IsFinite(rounded[k])) Throw.BadFile(tensor.File, tensor.Name, $"{row[k]} after the merge", $"a finite number that {type} can hold");
                     square += (double)row[k] * row[k];
                     distance += ((double)row[k] - rounded[k]) * ((double)row[k] - rounded[k]);
+                    change += ((double)row[k] - original[k]) * ((double)row[k] - original[k]);
                 }
                 stream.Write(bytes);
             }
-        return new MergedTensor(tensor.Name, type, square == 0 ? 0 : Math.Sqrt(distance / square));
+        if (square == 0) square = 1;
+        return new MergedTensor(tensor.Name, type, Math.Sqrt(distance / square), Math.Sqrt(change / square));
     }
 
     /// <summary>Blocks that did not change keep their bytes: nothing is rounded twice.</summary>

@@ -1,8 +1,8 @@
 namespace TinyLora.Numerics;
 
 /// <summary>
-/// Rounds float32 to a storage format: to the nearest, ties to even. A block's scale comes from its largest number (or from its range, where there is a minimum), is rounded to a half first,
-/// and the numbers are then the nearest that this half can give. The K types have an encoder of their own, <see cref="SuperBlockEncoder"/>.
+/// Rounds float32 to a storage format: to the nearest, ties to even. A block's scale, and its minimum where it has one, are those of <see cref="BlockFit"/> (of Q8_0 from its largest number), are
+/// rounded to a half first, and the numbers are then the nearest that these halves can give. The K types have an encoder of their own, <see cref="SuperBlockEncoder"/>.
 /// </summary>
 internal static unsafe class BlockEncoder
 {
@@ -46,27 +46,24 @@ internal static unsafe class BlockEncoder
         for (var i = 0; i < Size; i++) block[2 + i] = (byte)(sbyte)Nearest(values[i], scale, -127, 127);
     }
 
-    /// <summary>The number of the largest size gets the one code that has no counterpart: -2^(bits - 1).</summary>
     private static void EncodeSymmetric(float* values, byte* block, int bits)
     {
         var half = 1 << bits - 1;
-        var largest = 0f;
-        for (var i = 0; i < Size; i++)
-            if (Math.Abs(values[i]) > Math.Abs(largest)) largest = values[i];
-        var scale = StoreHalf(block, -largest / half);
+        var scale = StoreHalf(block, BlockFit.Step(values, Size, -half, half - 1));
         Span<int> codes = stackalloc int[Size];
-        for (var i = 0; i < Size; i++) codes[i] = Nearest(values[i], scale, -half, half - 1) + half;
+        BlockFit.Codes(values, scale, 0, -half, half - 1, codes);
+        for (var i = 0; i < Size; i++) codes[i] += half;
         Pack(codes, block + 2, bits);
     }
 
     private static void EncodeRange(float* values, byte* block, int bits)
     {
-        var (least, largest, top) = (values[0], values[0], (1 << bits) - 1);
-        for (var i = 1; i < Size; i++) (least, largest) = (Math.Min(least, values[i]), Math.Max(largest, values[i]));
-        var scale = StoreHalf(block, (largest - least) / top);
-        var minimum = StoreHalf(block + 2, least);
+        var top = (1 << bits) - 1;
+        var (step, low) = BlockFit.Range(values, Size, top, most: float.MaxValue);
+        var scale = StoreHalf(block, step);
+        var minimum = StoreHalf(block + 2, low);
         Span<int> codes = stackalloc int[Size];
-        for (var i = 0; i < Size; i++) codes[i] = Nearest(values[i] - minimum, scale, 0, top);
+        BlockFit.Codes(values, scale, minimum, 0, top, codes);
         Pack(codes, block + 4, bits);
     }
 

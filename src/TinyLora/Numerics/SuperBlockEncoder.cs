@@ -1,19 +1,12 @@
-using System.Runtime.Intrinsics;
-
 namespace TinyLora.Numerics;
 
 /// <summary>
-/// Rounds 256 float32 numbers to a block of a K type so that the sum of squared errors is small. Each sub-block x ≈ step · q + low is fitted on its own: for a few step sizes the codes q are the
-/// nearest, and least squares gives the step and the low end that suit these codes best. Then the sub-blocks' steps become small integers times one half, each tried with its neighbours, and
-/// least squares over the whole block mends the halves.
+/// Rounds 256 float32 numbers to a block of a K type so that the sum of squared errors is small. Each sub-block is fitted on its own (<see cref="BlockFit"/>); then the
+/// sub-blocks' steps become small integers times one half, each tried with its neighbours, and least squares over the whole block mends the halves.
 /// </summary>
 internal static unsafe class SuperBlockEncoder
 {
-    private const int Lanes = 8;
     private const int Rounds = 3;
-    private const int Trials = 16;
-    // Smaller steps than this have no half, and reciprocals that overflow.
-    private const float SmallestStep = 1e-30f;
 
     /// <param name="type">A K type.</param>
     /// <param name="values">[256]</param>
@@ -38,7 +31,7 @@ internal static unsafe class SuperBlockEncoder
         float largestStep = 0, lowest = 0;
         for (var j = 0; j < count; j++)
         {
-            (steps[j], lows[j]) = FitRange(values + size * j, size, top);
+            (steps[j], lows[j]) = BlockFit.Range(values + size * j, size, top, most: 0);
             (largestStep, lowest) = (Math.Max(largestStep, steps[j]), Math.Min(lowest, lows[j]));
         }
         var (d, m) = (ToHalf(largestStep / most), ToHalf(-lowest / most));
@@ -48,12 +41,12 @@ internal static unsafe class SuperBlockEncoder
             double error = 0, uu = 0, uv = 0, vv = 0, xu = 0, xv = 0;
             for (var j = 0; j < count; j++)
             {
-                var best = new Fit { Error = float.PositiveInfinity };
+                var best = new BlockFit { Error = float.PositiveInfinity };
                 var (scale, minimum) = (scales[j], minima[j]);
                 for (var s = Math.Max(scale - 1, 0); s <= Math.Min(scale + 1, most); s++)
                     for (var n = Math.Max(minimum - 1, 0); n <= Math.Min(minimum + 1, most); n++)
                     {
-                        var fit = Nearest(values + size * j, size, d * s, -m * n, 0, top);
+                        var fit = BlockFit.Nearest(values + size * j, size, d * s, -m * n, 0, top);
                         if (!(fit.Error < best.Error)) continue;
                         best = fit;
                         (scales[j], minima[j]) = (s, n);
@@ -72,7 +65,7 @@ internal static unsafe class SuperBlockEncoder
             else if (uu > 0) newD = (float)(xu / uu);
             (newD, newM) = (ToHalf(Math.Max(newD, 0)), ToHalf(Math.Max(newM, 0)));
             var newError = 0.0;
-            for (var j = 0; j < count; j++) newError += Nearest(values + size * j, size, newD * scales[j], -newM * minima[j], 0, top).Error;
+            for (var j = 0; j < count; j++) newError += BlockFit.Nearest(values + size * j, size, newD * scales[j], -newM * minima[j], 0, top).Error;
             if (newError < error) (d, m) = (newD, newM);
         }
         Half(block, d);
@@ -83,7 +76,7 @@ internal static unsafe class SuperBlockEncoder
         Span<int> codes = stackalloc int[size];
         for (var j = 0; j < count; j++)
         {
-            Codes(values + size * j, d * scales[j], -m * minima[j], 0, top, codes);
+            BlockFit.Codes(values + size * j, d * scales[j], -m * minima[j], 0, top, codes);
             for (var k = 0; k < size; k++)
             {
                 low[j / 2 * size + k] |= (byte)((codes[k] & 15) << j % 2 * 4);
@@ -101,7 +94,7 @@ internal static unsafe class SuperBlockEncoder
         var largest = 0f;
         for (var j = 0; j < count; j++)
         {
-            steps[j] = FitStep(values + size * j, size, least, most);
+            steps[j] = BlockFit.Step(values + size * j, size, least, most);
             if (Math.Abs(steps[j]) > Math.Abs(largest)) largest = steps[j];
         }
         var d = ToHalf(largest / sbyte.MinValue);
@@ -111,11 +104,11 @@ internal static unsafe class SuperBlockEncoder
             double error = 0, uu = 0, xu = 0;
             for (var j = 0; j < count; j++)
             {
-                var best = new Fit { Error = float.PositiveInfinity };
+                var best = new BlockFit { Error = float.PositiveInfinity };
                 var scale = scales[j];
                 for (var s = Math.Max(scale - 1, sbyte.MinValue); s <= Math.Min(scale + 1, sbyte.MaxValue); s++)
                 {
-                    var fit = Nearest(values + size * j, size, d * s, 0, least, most);
+                    var fit = BlockFit.Nearest(values + size * j, size, d * s, 0, least, most);
                     if (!(fit.Error < best.Error)) continue;
                     best = fit;
                     scales[j] = s;
@@ -126,7 +119,7 @@ internal static unsafe class SuperBlockEncoder
             }
             var newD = uu > 0 ? ToHalf((float)(xu / uu)) : d;
             var newError = 0.0;
-            for (var j = 0; j < count; j++) newError += Nearest(values + size * j, size, newD * scales[j], 0, least, most).Error;
+            for (var j = 0; j < count; j++) newError += BlockFit.Nearest(values + size * j, size, newD * scales[j], 0, least, most).Error;
             if (newError < error) d = newD;
         }
         new Span<byte>(block, Q6_K.Bytes).Clear();
@@ -135,7 +128,7 @@ internal static unsafe class SuperBlockEncoder
         for (var j = 0; j < count; j++)
         {
             block[192 + j] = (byte)(sbyte)scales[j];
-            Codes(values + size * j, d * scales[j], 0, least, most, codes);
+            BlockFit.Codes(values + size * j, d * scales[j], 0, least, most, codes);
             var (half, r, first) = (j / 8, j / 2 % 4, j % 2 * size);
             for (var k = 0; k < size; k++)
             {
@@ -144,89 +137,6 @@ internal static unsafe class SuperBlockEncoder
                 block[128 + 32 * half + first + k] |= (byte)(code >> 4 << 2 * r);
             }
         }
-    }
-
-    /// <summary>Step ≥ 0 and low end ≤ 0 for codes 0 to <paramref name="top"/>.</summary>
-    private static (float Step, float Low) FitRange(float* x, int size, int top)
-    {
-        float lowest = 0, highest = x[0];
-        for (var k = 0; k < size; k++) (lowest, highest) = (Math.Min(lowest, x[k]), Math.Max(highest, x[k]));
-        if (!(highest - lowest > SmallestStep)) return (0, lowest);
-        var (bestStep, bestLow, bestError) = (0f, lowest, float.PositiveInfinity);
-        for (var trial = 0; trial <= Trials; trial++)
-        {
-            var (step, low) = ((highest - lowest) / (top + Offset(trial)), lowest);
-            for (var round = 0; round <= Rounds; round++)
-            {
-                var fit = Nearest(x, size, step, low, 0, top);
-                if (fit.Error < bestError) (bestStep, bestLow, bestError) = (step, low, fit.Error);
-                var determinant = size * fit.QQ - fit.Q * fit.Q;
-                if (!(determinant > 0)) break;
-                step = (size * fit.XQ - fit.Q * fit.X) / determinant;
-                low = (fit.X - step * fit.Q) / size;
-                if (low > 0) (step, low) = (fit.XQ / fit.QQ, 0);
-                if (!(step > SmallestStep)) break;
-            }
-        }
-        return (bestStep, bestLow);
-    }
-
-    /// <summary>A step of either sign for codes <paramref name="least"/> to <paramref name="most"/>.</summary>
-    private static float FitStep(float* x, int size, int least, int most)
-    {
-        var largest = 0f;
-        for (var k = 0; k < size; k++)
-            if (Math.Abs(x[k]) > Math.Abs(largest)) largest = x[k];
-        if (!(Math.Abs(largest) > SmallestStep)) return 0;
-        var (bestStep, bestError) = (0f, float.PositiveInfinity);
-        for (var trial = 0; trial <= Trials; trial++)
-            for (var sign = -1; sign <= 1; sign += 2)
-            {
-                var step = sign * largest / (Offset(trial) - least);
-                for (var round = 0; round <= 1; round++)
-                {
-                    var fit = Nearest(x, size, step, 0, least, most);
-                    if (fit.Error < bestError) (bestStep, bestError) = (step, fit.Error);
-                    if (!(fit.QQ > 0)) break;
-                    step = fit.XQ / fit.QQ;
-                }
-            }
-        return bestStep;
-    }
-
-    /// <summary>0, 0.25, -0.25, 0.5, ...: how many codes more or less than there are the range is cut into. The plain one first, so that what it stores exactly is stored by it.</summary>
-    private static float Offset(int trial) => (trial % 2 == 0 ? -0.25f : 0.25f) * ((trial + 1) / 2);
-
-    /// <summary>Rounds to step · q + low and says how well that does, and what least squares needs to do better.</summary>
-    private static Fit Nearest(float* x, int size, float step, float low, int least, int most)
-    {
-        var inverse = Vector256.Create(Math.Abs(step) > SmallestStep ? 1 / step : 0);
-        Vector256<float> error = default, sum = default, q = default, qq = default, xq = default;
-        for (var k = 0; k < size; k += Lanes)
-        {
-            var values = Vector256.Load(x + k);
-            var codes = Vector256.Min(Vector256.Max(Vector256.Round((values - Vector256.Create(low)) * inverse), Vector256.Create((float)least)), Vector256.Create((float)most));
-            var distance = values - (codes * step + Vector256.Create(low));
-            error += distance * distance;
-            sum += values;
-            q += codes;
-            qq += codes * codes;
-            xq += values * codes;
-        }
-        return new Fit { Error = Sum(error), X = Sum(sum), Q = Sum(q), QQ = Sum(qq), XQ = Sum(xq) };
-    }
-
-    // As in Nearest, so that the codes are the ones whose error was seen.
-    private static void Codes(float* x, float step, float low, int least, int most, Span<int> codes)
-    {
-        var inverse = Math.Abs(step) > SmallestStep ? 1 / step : 0;
-        for (var k = 0; k < codes.Length; k++) codes[k] = (int)Math.Min(Math.Max(MathF.Round((x[k] - low) * inverse), least), most);
-    }
-
-    private static float Sum(Vector256<float> v)
-    {
-        var half = v.GetLower() + v.GetUpper();
-        return half[0] + half[2] + (half[1] + half[3]);
     }
 
     private static void PackScales(byte* to, ReadOnlySpan<int> scales, ReadOnlySpan<int> minima)
@@ -247,19 +157,5 @@ internal static unsafe class SuperBlockEncoder
     {
         var half = Conversions.SingleToHalf(value);
         (to[0], to[1]) = ((byte)half, (byte)(half >> 8));
-    }
-
-    private struct Fit
-    {
-        /// <summary>Σ (x - step q - low)²</summary>
-        public float Error;
-        /// <summary>Σ x</summary>
-        public float X;
-        /// <summary>Σ q</summary>
-        public float Q;
-        /// <summary>Σ q²</summary>
-        public float QQ;
-        /// <summary>Σ x q</summary>
-        public float XQ;
     }
 }

@@ -112,7 +112,7 @@ public sealed unsafe class AdapterMergeTests : IDisposable
         var report = AdapterMerge.Merge(path, [adapter], _output);
         Assert.Equal(adapter.Modules.Count, report.Count);
         // Steps of 1 / 127 of a block's largest number: half a step over √3, where that number is three standard deviations.
-        Assert.All(report, tensor => Assert.True(tensor.Type == ElementType.Q8_0 && tensor.Error is > 0.002 and < 0.02, $"{tensor}"));
+        Assert.All(report, tensor => Assert.True(tensor.Type == ElementType.Q8_0 && tensor.Error is > 0.002 and < 0.02 && tensor.Change > tensor.Error, $"{tensor}"));
         int[] ids = [5, 9, 33, 200, 147, 80, 1, 44];
         using var model = Model.Open(path, s_options);
         using var merged = Model.Open(_output, s_options);
@@ -333,8 +333,8 @@ public sealed unsafe class AdapterMergeTests : IDisposable
         for (var i = 32; i < 64; i++) ((float*)values)[i] *= 1000;
         BlockEncoder.Encode(type, (float*)values, (byte*)blocks, 64);
         Conversions.Decode(type, (byte*)blocks, (float*)decoded, 64);
-        // Half a step, and the rounding of the scale itself.
-        for (var i = 0; i < 64; i++) Assert.InRange(((float*)decoded)[i] - ((float*)values)[i], -1.01 * step * (i < 32 ? 1 : 1000), 1.01 * step * (i < 32 ? 1 : 1000));
+        // Half a step, the rounding of the scale itself, and what the ends of a block give up for the rest.
+        for (var i = 0; i < 64; i++) Assert.InRange(((float*)decoded)[i] - ((float*)values)[i], -1.25 * step * (i < 32 ? 1 : 1000), 1.25 * step * (i < 32 ? 1 : 1000));
         var first = new ReadOnlySpan<byte>((byte*)blocks, (int)type.ByteCount(64)).ToArray();
         BlockEncoder.Encode(type, (float*)decoded, (byte*)blocks, 64);
         Conversions.Decode(type, (byte*)blocks, (float*)values, 64);
