@@ -117,10 +117,13 @@ public sealed class LoraAdapter : IDisposable
     /// <summary>Whether the rows of W + B A are scaled to norms of the adapter's own (DoRA; Liu et al., 2024, arXiv 2402.09353).</summary>
     public bool IsDora { get; }
 
-    /// <summary>What stands in for the base's own while <see cref="Scale"/> is not 0, whatever it is: norms, head, embedding, rows of these, biases, each by its Hugging Face name.</summary>
+    /// <summary>What stands in for the base's own while <see cref="Scale"/> is not 0, whatever it is: norms, projections, head, embedding, rows of the last two, biases, each by its Hugging Face name.</summary>
     public IReadOnlyList<string> Replaces => _replaced;
 
-    /// <summary>The tokens whose last occurrence in the prompt switches the adapter on, from their first one on (aLoRA); empty: it is always on.</summary>
+    /// <summary>
+    /// The tokens whose last occurrence in the prompt switches A and B on, from their first one on (aLoRA); empty: they are always on. As in PEFT they hold back neither what <see cref="Replaces"/> names
+    /// nor A and B of the embedding.
+    /// </summary>
     public IReadOnlyList<int> InvocationTokens => _content.InvocationTokens;
 
     /// <summary>Numbers in all A and B and beside them.</summary>

@@ -10,7 +10,10 @@ namespace TinyLora.Tests.Adapters;
 /// <summary>Sound adapters with a few bytes changed: read, or refused as damaged, and nothing else.</summary>
 public sealed class AdapterFuzzTests : IDisposable
 {
-    private const int Rounds = 3000;
+    private const int FewRounds = 3000;
+
+    // A long run is asked for by name: 40,000 rounds are 200,000 files.
+    private static readonly int Rounds = int.TryParse(Environment.GetEnvironmentVariable("TINYLORA_FUZZ_ROUNDS"), out var rounds) && rounds > 0 ? rounds : FewRounds;
 
     private readonly TinyAdapter _files = TinyAdapter.Mixed();
 
@@ -85,8 +88,9 @@ public sealed class AdapterFuzzTests : IDisposable
         }
     }
 
-    private static void Mutate(string file, byte[] sound, string path, int length = 0, int rounds = Rounds, ModelWeights? weights = null)
+    private static void Mutate(string file, byte[] sound, string path, int length = 0, int rounds = 0, ModelWeights? weights = null)
     {
+        if (rounds == 0) rounds = Rounds;
         File.WriteAllBytes(file, sound);
         new LoraAdapter(path).Dispose();
         if (length == 0) length = Math.Min(sound.Length, 1500);
