@@ -43,7 +43,9 @@ internal sealed class LoraUpEmitter(SourceWriter code, VectorSet set, WeightForm
         foreach (var inputs in new[] { TilePlan.LoraUpInputs(set), 1 }.Distinct())
         {
             code.Open($"for (; i + {inputs} <= count; i += {inputs}, output += {inputs} * yStride, t += {inputs} * dStride)");
-            Tile(on, panels / on.Abreast, inputs);
+            // Joining and widening the 16-bit weights of two panels must serve several inputs to pay.
+            var by = inputs > 1 || format == WeightFormat.F32 ? on : on.Narrow;
+            Tile(by, panels / by.Abreast, inputs);
             code.Close();
         }
     }
