@@ -141,7 +141,7 @@ internal sealed class VectorProductEmitter(SourceWriter code, VectorSet set, Wei
                 code.Line($"var p{j} = {Dot(j)};");
             }
         }
-        foreach (var line in set.Reduce("sums", partials)) code.Line(line);
+        foreach (var line in set.Reduce("sums", partials, _blocks.Signed || format == WeightFormat.Q6_K ? "" : "m")) code.Line(line);
         _blocks.Scales(code, "group", count, present);
         if (format == WeightFormat.Q6_K && set.UnsignedWeights)
         {

@@ -42,7 +42,7 @@ internal sealed class Avx512Set() : AvxSet("Avx512")
         return $"Avx512BW.MultiplyAddAdjacent(Avx512BW.MultiplyAddAdjacent({w}, Vector512.Load((sbyte*)({q}))), Vector512.Load({m}) * {scales})";
     }
 
-    public override IEnumerable<string> Reduce(string name, IReadOnlyList<string> p) => p[1] == Zero
+    public override IEnumerable<string> Reduce(string name, IReadOnlyList<string> p, string m) => p[1] == Zero
         ?
         [
             $"var pairs = Avx2.HorizontalAdd({p[0]}.GetLower(), {p[0]}.GetUpper());",

@@ -5,7 +5,7 @@ using TinyLora.Generators.Specs;
 
 namespace TinyLora.Generators.InstructionSets;
 
-/// <summary>x64 with 256-bit vectors: AVX2 and FMA, with AVX-VNNI, or AVX-512's on registers of that width.</summary>
+/// <summary>x64 with 256-bit vectors: AVX2 and FMA, or AVX-512's instructions on registers of that width.</summary>
 internal class AvxSet(string name) : VectorSet
 {
     public override string Name { get; } = name;
@@ -48,12 +48,15 @@ internal class AvxSet(string name) : VectorSet
     public override string ScaledHalvesDot(string w, string q, string m, string s) =>
         $"Avx2.MultiplyAddAdjacent(Avx2.MultiplyAddAdjacent({w}, Vector256.Load((sbyte*)({q}))), Vector256.Load({m}) * Vector256.Create(Vector128.Create((short){s}[0]), Vector128.Create((short){s}[1])))";
 
-    public override IEnumerable<string> Reduce(string name, IReadOnlyList<string> p) =>
+    public override IEnumerable<string> Reduce(string name, IReadOnlyList<string> p, string m) =>
     [
         $"var quad0 = Avx2.HorizontalAdd(Avx2.HorizontalAdd({p[0]}, {p[1]}), Avx2.HorizontalAdd({p[2]}, {p[3]}));",
         $"var quad1 = Avx2.HorizontalAdd(Avx2.HorizontalAdd({p[4]}, {p[5]}), Avx2.HorizontalAdd({p[6]}, {p[7]}));",
-        $"var {name} = Avx2.Permute2x128(quad0, quad1, 0x20) + Avx2.Permute2x128(quad0, quad1, 0x31);",
+        $"var {name} = {JoinQuads};",
     ];
+
+    // Four lanes of each half are the sums of half a block each.
+    protected const string JoinQuads = "Avx2.Permute2x128(quad0, quad1, 0x20) + Avx2.Permute2x128(quad0, quad1, 0x31)";
 
     // The first bytes of eight blocks side by side, by loads of sixteen and interleaving: half the work of eight inserts.
     public override void HalfScales(SourceWriter code, string group, int blockBytes, int count, Func<int, string?> present, bool minimum)

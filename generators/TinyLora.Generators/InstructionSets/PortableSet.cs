@@ -40,7 +40,7 @@ internal class PortableSet : VectorSet
 
     public override string ScaledHalvesDot(string w, string q, string m, string s) => $"BlockDot.PortableScaled({w}Low, {w}High, {q}, {m}, {s})";
 
-    public override IEnumerable<string> Reduce(string name, IReadOnlyList<string> p) =>
+    public override IEnumerable<string> Reduce(string name, IReadOnlyList<string> p, string m) =>
     [
         $"var {name}Low = Vector128.Create(Vector128.Sum({p[0]}), Vector128.Sum({p[1]}), Vector128.Sum({p[2]}), Vector128.Sum({p[3]}));",
         $"var {name}High = Vector128.Create(Vector128.Sum({p[4]}), Vector128.Sum({p[5]}), Vector128.Sum({p[6]}), Vector128.Sum({p[7]}));",

@@ -11,7 +11,7 @@ namespace TinyLora.Generators.InstructionSets;
 internal abstract class VectorSet
 {
     public static readonly IReadOnlyList<VectorSet> All =
-        [new PortableSet(), new NeonSet(dot: false), new NeonSet(dot: true), new AvxSet("Avx2"), new AvxSet("Avx2Vnni"), new Avx512Set()];
+        [new PortableSet(), new NeonSet(dot: false), new NeonSet(dot: true), new AvxSet("Avx2"), new AvxVnniSet(), new Avx512Set()];
 
     /// <summary>Those that a build for a processor can use.</summary>
     public static IReadOnlyList<VectorSet> Of(Processor processor) =>
@@ -70,14 +70,20 @@ internal abstract class VectorSet
     /// <summary>Bytes of 16 where bit i of the 32 bits at p is set.</summary>
     public abstract string FifthBits(string p, int part);
 
-    /// <summary>The weights of a register by their activations and small scales: int lanes whose sum, for each logical vector, is the block's; w names the weights, q and m are pointers.</summary>
+    /// <summary>
+    /// The weights of a register by their activations and small scales: int lanes whose sum, for each logical vector, is the block's; w names the weights, q and
+    /// m are pointers. A set may leave the small scales of unsigned weights to <see cref="Reduce"/>.
+    /// </summary>
     public abstract string Dot(string w, string q, string m, bool signed);
 
     /// <summary>The same for two half blocks with weight scales at s[0], s[1].</summary>
     public abstract string ScaledHalvesDot(string w, string q, string m, string s);
 
     /// <summary>Declares the logical int vector <paramref name="name"/> whose lane j is the sum over the lanes of block j; blocks that are not there are <see cref="Zero"/>.</summary>
-    public abstract IEnumerable<string> Reduce(string name, IReadOnlyList<string> partials);
+    /// <param name="name">The vector's name.</param>
+    /// <param name="partials">What the products of the group's registers gave.</param>
+    /// <param name="m">Pointer to the group's small scales after <see cref="Dot"/> of unsigned weights, else empty.</param>
+    public abstract IEnumerable<string> Reduce(string name, IReadOnlyList<string> partials, string m);
 
     /// <summary>
     /// Declares scale (and minimum), eight float lanes, from the first halves (and second ones) of the blocks of a group; one from
