@@ -12,6 +12,8 @@ internal class AvxSet(string name) : VectorSet
 
     public override Processor Processor => Processor.X64;
 
+    public override string Level => Name == "Avx512" ? "v4" : "v3";
+
     public override int Bits => 256;
 
     public override int Registers => Name == "Avx512" ? 32 : 16;

@@ -23,6 +23,9 @@ internal abstract class VectorSet
     /// <summary>The processor whose instructions it uses, or any.</summary>
     public abstract Processor Processor { get; }
 
+    /// <summary>The level of x86-64, as v3, that a program may carry its kernels compiled for without needing it; null where kernels are the program's own.</summary>
+    public virtual string? Level => null;
+
     /// <summary>Bits of the register that holds a part of a logical vector.</summary>
     public abstract int Bits { get; }
 
