@@ -12,7 +12,7 @@ namespace TinyLora.Generators.Emitting;
 /// </summary>
 internal sealed class PanelEmitter(SourceWriter code, VectorSet set, WeightFormat format, KernelSize size)
 {
-    private readonly BlockFormat _blocks = new(format, set);
+    private readonly BlockFormat _blocks = new(format, set.Narrow);
     private readonly RowOffsets _offsets = new(size);
     private readonly PanelProduct _product = new(code, set, format);
 
@@ -31,7 +31,7 @@ internal sealed class PanelEmitter(SourceWriter code, VectorSet set, WeightForma
             code.Line("var stride = xStride;");
             foreach (var line in RowOffsets.Prologue) code.Line(line);
         }
-        foreach (var line in set.Constants) code.Line(line);
+        foreach (var line in set.Narrow.Constants) code.Line(line);
         code.Line("var panel = scratch;");
         code.Line($"var scales = (float*)(panel + {R} * 32 * blocks);");
         // Minima, or for Q6_K the half blocks' small scales as pairs of 16 bits: four bytes a row and block either way.

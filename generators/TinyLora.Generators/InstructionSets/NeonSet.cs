@@ -19,7 +19,7 @@ internal sealed class NeonSet(bool dot) : PortableSet
 
     public override string ScaledHalvesDot(string w, string q, string m, string s) => $"BlockDot.{Name}Scaled({w}Low, {w}High, {q}, {m}, {s})";
 
-    public override IEnumerable<string> Reduce(string name, IReadOnlyList<string> p) =>
+    public override IEnumerable<string> Reduce(string name, IReadOnlyList<string> p, string m) =>
     [
         $"var {name}Low = {Pairs(Pairs(p[0], p[1]), Pairs(p[2], p[3]))};",
         $"var {name}High = {Pairs(Pairs(p[4], p[5]), Pairs(p[6], p[7]))};",
