@@ -68,6 +68,8 @@ internal sealed unsafe class PartBinder
         if (isMatrix && tensor.Part != AdapterPart.TokenRows && LinearOf(_weights, tensor.Kind, tensor.Layer).Rows is var rows && matrix.Rows != rows) Bad(matrix, $"{matrix.Rows} rows", $"{rows}, as the model has");
         if (tensor.Part == AdapterPart.BaseCopy) CheckCopy(matrix, LinearOf(_weights, tensor.Kind, 0));
         if (tensor.Part != AdapterPart.TokenRows) return;
+        if (tensor.Kind == WeightKind.Embedding && _content.ActsOn(tensor, WeightKind.Head, 0, _shape) && Find(AdapterPart.Weight, WeightKind.Head, 0) != null)
+            Bad(matrix, "rows of the embedding, which are the tied head's too, beside a whole head", "one of the two, or trainable_token_indices that name lm_head");
         var seen = new HashSet<int>();
         foreach (var token in tensor.Tokens)
         {

@@ -252,6 +252,19 @@ public sealed unsafe class AdapterSemanticsTests
     }
 
     [SkippableFact]
+    public void Rows_of_a_tied_head_beside_a_whole_head_are_refused()
+    {
+        using var tied = ModelWeights.Open(Shared.Path(Tied));
+        using var files = new RandomAdapter(tied, 1).Lora(WeightKind.Query, 0, 2).TokenRows(WeightKind.Embedding, 7).Save(WeightKind.Head, 0).WritePeft();
+        using var adapter = new LoraAdapter(files.Folder);
+        Assert.Contains("beside a whole head", Assert.Throws<InvalidDataException>(() => Bound.Bind(adapter, tied)).Message);
+        using var plain = ModelWeights.Open(Shared.Path(Plain));
+        using var others = new RandomAdapter(plain, 1).Lora(WeightKind.Query, 0, 2).TokenRows(WeightKind.Embedding, 7).Save(WeightKind.Head, 0).WritePeft();
+        using var other = new LoraAdapter(others.Folder);
+        Bound.Bind(other, plain).Dispose();
+    }
+
+    [SkippableFact]
     public void DoRA_of_mlx_lm_on_the_embedding_is_refused()
     {
         using var weights = ModelWeights.Open(Shared.Path(Plain));
