@@ -65,8 +65,8 @@ internal sealed class AdapterCommand
     private static void Save(LoraAdapter adapter, string output, ModelShape? shape)
     {
         if (IsGguf(output)) adapter.SaveGguf(output, shape!);
-        else if (shape == null && adapter.Content.RowOrder != RotaryLayout.Halves)
-            throw new UnusableInputException($"{adapter.Path}: its rows stand in another order; the model is needed: -m MODEL.");
+        else if (shape == null && adapter.Content.NeedsShapeForPeft)
+            throw new UnusableInputException($"{adapter.Path}: PEFT's form of it depends on the model: -m MODEL.");
         else adapter.SavePeft(output, shape);
     }
 

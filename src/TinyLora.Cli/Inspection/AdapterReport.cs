@@ -21,8 +21,11 @@ internal static class AdapterReport
         json.WriteNumber("alpha", adapter.Alpha);
         json.WriteNumber("scaling", adapter.Modules[0].Scaling);
         json.WriteBoolean("rank_stabilized", adapter.IsRankStabilized);
+        json.WriteBoolean("dora", adapter.IsDora);
         WriteStrings(json, "targets", adapter.Targets);
         WriteStrings(json, "types", [.. adapter.Modules.SelectMany(module => new[] { module.TypeOfA, module.TypeOfB }).Distinct().Order().Select(type => type.ToString())]);
+        WriteStrings(json, "replaces", adapter.Replaces);
+        JsonOutput.WriteNumbers(json, "invocation_tokens", [.. adapter.InvocationTokens]);
         json.WriteNumber("parameters", adapter.ParameterCount);
         json.WriteNumber("bytes", adapter.SizeInBytes);
         var misfit = modelPath == null ? null : Misfit(adapter, modelPath);

@@ -10,7 +10,10 @@ namespace TinyLora.Tests.Adapters;
 /// <summary>Sound adapters with a few bytes changed: read, or refused as damaged, and nothing else.</summary>
 public sealed class AdapterFuzzTests : IDisposable
 {
-    private const int Rounds = 3000;
+    private const int FewRounds = 3000;
+
+    // A long run is asked for by name: 40,000 rounds are 200,000 files.
+    private static readonly int Rounds = int.TryParse(Environment.GetEnvironmentVariable("TINYLORA_FUZZ_ROUNDS"), out var rounds) && rounds > 0 ? rounds : FewRounds;
 
     private readonly TinyAdapter _files = TinyAdapter.Mixed();
 
@@ -68,8 +71,26 @@ public sealed class AdapterFuzzTests : IDisposable
         }
     }
 
-    private static void Mutate(string file, byte[] sound, string path, int length = 0, int rounds = Rounds, ModelWeights? weights = null)
+    [SkippableTheory]
+    [InlineData("projections")]
+    [InlineData("alora-bias")]
+    [InlineData("mlx-both")]
+    [InlineData("mlx-dora")]
+    public void Changed_adapters_of_other_makers_are_bound_or_refused(string name)
     {
+        using var weights = ModelWeights.Open(Shared.Path("golden/peft/models/llama-tied"));
+        using var files = AdapterSemanticsTests.Make(name, weights);
+        foreach (var file in Directory.GetFiles(files.Folder))
+        {
+            var sound = File.ReadAllBytes(file);
+            Mutate(file, sound, files.Folder, Math.Min(sound.Length, 3000), Rounds / 10, weights);
+            File.WriteAllBytes(file, sound);
+        }
+    }
+
+    private static void Mutate(string file, byte[] sound, string path, int length = 0, int rounds = 0, ModelWeights? weights = null)
+    {
+        if (rounds == 0) rounds = Rounds;
         File.WriteAllBytes(file, sound);
         new LoraAdapter(path).Dispose();
         if (length == 0) length = Math.Min(sound.Length, 1500);
