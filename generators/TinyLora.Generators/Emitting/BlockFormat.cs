@@ -27,10 +27,13 @@ internal sealed class BlockFormat(WeightFormat format, VectorSet set)
     };
 
     /// <summary>Declares w{j}: the 32 weights of block j of the group at pointer <paramref name="group"/>.</summary>
-    public void Unpack(SourceWriter code, string group, int j)
+    public void Unpack(SourceWriter code, string group, int j) => Unpack(code, group, j, "w" + j);
+
+    /// <inheritdoc cref="Unpack(SourceWriter, string, int)"/>
+    public void Unpack(SourceWriter code, string group, int j, string name)
     {
         for (var p = 0; p < set.Parts; p++)
-            code.Line($"var {set.Part("w" + j, p)} = {Weights(group, j, p)};");
+            code.Line($"var {set.Part(name, p)} = {Weights(group, j, p)};");
     }
 
     /// <summary>Declares what several blocks of the group share.</summary>
@@ -57,7 +60,7 @@ internal sealed class BlockFormat(WeightFormat format, VectorSet set)
             return;
         }
         // The half scale is a block's first two bytes, a half minimum the next two.
-        set.HalfScales(code, group, format.BlockBytes(), count, present, format.HasMinimum());
+        set.GroupScales(code, group, format.BlockBytes(), count, present, format.HasMinimum());
     }
 
     public static string ScalarHalf(string p) =>

@@ -30,8 +30,8 @@ internal sealed class BlockPair(SourceWriter code, WeightFormat format)
                 return Nibbles($"{first} + {header}", $"{second} + {header}");
             case WeightFormat.Q5_0 or WeightFormat.Q5_1:
                 var fifths = Beside($"Vector256.Create(*(uint*)({first} + {header - 4}))", $"Vector256.Create(*(uint*)({second} + {header - 4}))");
-                code.Line($"var full{j} = {Nibbles($"{first} + {header}", $"{second} + {header}")} | sixteen;");
-                return $"Vector512.ConditionalSelect(Vector512.Equals(Avx512BW.Shuffle({fifths}.AsByte(), spread) & bits, Vector512<byte>.Zero), full{j} - sixteen, full{j})";
+                code.Line($"var low{j} = {Nibbles($"{first} + {header}", $"{second} + {header}")};");
+                return $"Vector512.ConditionalSelect(Vector512.Equals(Avx512BW.Shuffle({fifths}.AsByte(), spread) & bits, bits), low{j} + sixteen, low{j})";
             // The low nibbles of 32 bytes are one block, the high ones the next.
             case WeightFormat.Q4_K or WeightFormat.Q5_K:
                 var nibbles = $"{Shift(Twice($"{group} + {format.BlockBytes() - 128 + 16 * j}"), 0, -4)} & lowNibbles";

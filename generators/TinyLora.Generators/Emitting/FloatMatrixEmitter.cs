@@ -12,7 +12,6 @@ namespace TinyLora.Generators.Emitting;
 internal sealed class FloatMatrixEmitter(SourceWriter code, VectorSet set, WeightFormat format, KernelSize size)
 {
     private readonly int _rows = TilePlan.Float(set).Rows;
-    private readonly int _inputs = TilePlan.Float(set).Inputs;
     // Rows are widened one by one.
     private readonly VectorSet _one = set.Narrow;
 
@@ -37,12 +36,12 @@ internal sealed class FloatMatrixEmitter(SourceWriter code, VectorSet set, Weigh
             for (var i = 0; i < _rows; i++) Widen($"row{i}", $"w{i / set.Abreast}{(i % set.Abreast == 0 ? "" : " + 8")}");
         }
         code.Line("var t = 0;");
-        code.Open($"for (; t + {_inputs} <= count; t += {_inputs})");
-        Tile(_inputs);
-        code.Close();
-        code.Open("for (; t < count; t++)");
-        Tile(1);
-        code.Close();
+        foreach (var inputs in TilePlan.Float(set).Inputs)
+        {
+            code.Open($"for (; t + {inputs} <= count; t += {inputs})");
+            Tile(inputs);
+            code.Close();
+        }
         code.Close();
         code.Close();
         code.Line();

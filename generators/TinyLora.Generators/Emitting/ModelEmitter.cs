@@ -64,7 +64,7 @@ internal static class ModelEmitter
                 + $"{shape.HeadCount} heads over {shape.KeyValueHeadCount}, head {shape.HeadSize}, vocabulary {shape.VocabularySize}.",
             .. Widths(spec).Select((width, i) => $"kernel {i}: {width.Name}: {width.Comment}"),
             .. sets.Where(set => set.PanelRows > 0).Select(set =>
-                $"{set.Name}: panels of {set.PanelRows} rows by {string.Join(", ", Planning.TilePlan.Panel(set))} tokens; float tiles of {Planning.TilePlan.Float(set).Rows} rows by {Planning.TilePlan.Float(set).Inputs} tokens"),
+                $"{set.Name}: panels of {set.PanelRows} rows by {string.Join(", ", Planning.TilePlan.Panel(set))} tokens; float tiles of {Planning.TilePlan.Float(set).Rows} rows by {string.Join(", ", Planning.TilePlan.Float(set).Inputs)} tokens"),
             $"ranks with kernels of their own: {(spec.Ranks.Count == 0 ? "none" : string.Join(", ", spec.Ranks))}"]);
         code.Line("#nullable enable annotations");
         code.Line($"/// <summary>{spec.ModelName} with kernels generated for its shapes.</summary>");

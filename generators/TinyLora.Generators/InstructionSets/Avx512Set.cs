@@ -58,11 +58,11 @@ internal sealed class Avx512Set() : AvxSet("Avx512")
         ];
 
     // Where two loads hold all heads, a permutation takes them out.
-    public override void HalfScales(SourceWriter code, string group, int blockBytes, int count, Func<int, string?> present, bool minimum)
+    public override void GroupScales(SourceWriter code, string group, int blockBytes, int count, Func<int, string?> present, bool minimum)
     {
         if (count < 8 || present(0) != null || 3 * blockBytes + (minimum ? 4 : 2) > 64)
         {
-            base.HalfScales(code, group, blockBytes, count, present, minimum);
+            base.GroupScales(code, group, blockBytes, count, present, minimum);
             return;
         }
         var (type, size) = minimum ? ("int", 4) : ("short", 2);

@@ -61,12 +61,12 @@ internal class AvxSet(string name) : VectorSet
     protected const string JoinQuads = "Avx2.Permute2x128(quad0, quad1, 0x20) + Avx2.Permute2x128(quad0, quad1, 0x31)";
 
     // The first bytes of eight blocks side by side, by loads of sixteen and interleaving: half the work of eight inserts.
-    public override void HalfScales(SourceWriter code, string group, int blockBytes, int count, Func<int, string?> present, bool minimum)
+    public override void HalfScales(SourceWriter code, IReadOnlyList<(string At, string? Condition)> blocks, bool minimum)
     {
-        var heads = Enumerable.Range(0, count).Select(j =>
+        var heads = blocks.Select(block =>
         {
-            var head = $"Vector128.Load((short*)({group} + {j * blockBytes}))";
-            return present(j) is { } condition ? $"({condition} ? {head} : Vector128<short>.Zero)" : head;
+            var head = $"Vector128.Load((short*)({block.At}))";
+            return block.Condition is { } condition ? $"({condition} ? {head} : Vector128<short>.Zero)" : head;
         });
         if (!minimum)
         {
@@ -86,6 +86,24 @@ internal class AvxSet(string name) : VectorSet
         var all = vectors.ToArray();
         for (var j = 0; j < all.Length; j += 2)
             yield return $"Sse2.UnpackLow({all[j]}.As{lanes}(), {(j + 1 < all.Length ? $"{all[j + 1]}.As{lanes}()" : "default")})";
+    }
+
+    // Pairs of rows, fours of rows, then the halves of the registers.
+    public override void Transpose(SourceWriter code, string rows, string columns)
+    {
+        for (var i = 0; i < 8; i += 2)
+        {
+            code.Line($"var low{i} = Avx2.UnpackLow({rows}{i}.AsInt32(), {rows}{i + 1}.AsInt32()).AsInt64();");
+            code.Line($"var high{i} = Avx2.UnpackHigh({rows}{i}.AsInt32(), {rows}{i + 1}.AsInt32()).AsInt64();");
+        }
+        for (var k = 0; k < 4; k++)
+        {
+            var (source, half) = (k < 2 ? "low" : "high", k % 2 == 0 ? "Low" : "High");
+            code.Line($"var upper{k} = Avx2.Unpack{half}({source}0, {source}2);");
+            code.Line($"var lower{k} = Avx2.Unpack{half}({source}4, {source}6);");
+            code.Line($"var {columns}{k} = Avx2.Permute2x128(upper{k}, lower{k}, 0x20);");
+            code.Line($"var {columns}{k + 4} = Avx2.Permute2x128(upper{k}, lower{k}, 0x31);");
+        }
     }
 
     public override string WidenBytes(string eightBytes, int part) =>

@@ -46,19 +46,19 @@ internal class PortableSet : VectorSet
         $"var {name}High = Vector128.Create(Vector128.Sum({p[4]}), Vector128.Sum({p[5]}), Vector128.Sum({p[6]}), Vector128.Sum({p[7]}));",
     ];
 
-    public override void HalfScales(SourceWriter code, string group, int blockBytes, int count, Func<int, string?> present, bool minimum)
+    public override void HalfScales(SourceWriter code, IReadOnlyList<(string At, string? Condition)> heads, bool minimum)
     {
         foreach (var (name, offset) in minimum ? [("scale", 0), ("minimum", 2)] : new[] { ("scale", 0) })
             for (var p = 0; p < 2; p++)
             {
-                var lanes = Enumerable.Range(4 * p, 4).Select(j =>
-                {
-                    var head = $"*(short*)({group} + {j * blockBytes + offset})";
-                    return j >= count ? "0" : present(j) is { } condition ? $"{condition} ? {head} : 0" : head;
-                });
+                var lanes = Enumerable.Range(4 * p, 4).Select(j => j >= heads.Count ? "0" : (heads[j].Condition is { } condition ? condition + " ? " : "")
+                    + $"*(short*)({heads[j].At} + {offset})" + (heads[j].Condition == null ? "" : " : 0"));
                 code.Line($"var {Part(name, p)} = {BlockFormat.HalfBits(this, $"Vector128.Create({string.Join(", ", lanes)})")};");
             }
     }
+
+    public override void Transpose(SourceWriter code, string rows, string columns) =>
+        throw new NotSupportedException($"{Name} multiplies row by row.");
 
     public override string WidenBytes(string eightBytes, int part) =>
         $"Vector128.{(part == 0 ? "WidenLower" : "WidenUpper")}(Vector128.WidenLower(Vector128.CreateScalar({eightBytes}).AsByte())).AsInt32()";

@@ -88,11 +88,15 @@ internal abstract class VectorSet
     /// <param name="m">Pointer to the group's small scales after <see cref="Dot"/> of unsigned weights, else empty.</param>
     public abstract IEnumerable<string> Reduce(string name, IReadOnlyList<string> partials, string m);
 
-    /// <summary>
-    /// Declares scale (and minimum), eight float lanes, from the first halves (and second ones) of the blocks of a group; one from
-    /// <paramref name="count"/> on, or whose condition is false, gives zero.
-    /// </summary>
-    public abstract void HalfScales(SourceWriter code, string group, int blockBytes, int count, Func<int, string?> present, bool minimum);
+    /// <summary>Declares scale (and minimum), eight float lanes, from the half at each head (and the one after it); a head whose condition is false, or that is not there, gives zero.</summary>
+    public abstract void HalfScales(SourceWriter code, IReadOnlyList<(string At, string? Condition)> heads, bool minimum);
+
+    /// <summary>The same of the heads of the blocks of a group.</summary>
+    public virtual void GroupScales(SourceWriter code, string group, int blockBytes, int count, Func<int, string?> present, bool minimum) =>
+        HalfScales(code, [.. Enumerable.Range(0, count).Select(j => ($"{group} + {j * blockBytes}", present(j)))], minimum);
+
+    /// <summary>Declares the logical vectors <paramref name="columns"/>0 to 7 of four-byte lanes: lane i of the k-th is lane k of the i-th of <paramref name="rows"/>0 to 7.</summary>
+    public abstract void Transpose(SourceWriter code, string rows, string columns);
 
     /// <summary>Int lanes of one part, widened from eight bytes in a ulong.</summary>
     public abstract string WidenBytes(string eightBytes, int part);
