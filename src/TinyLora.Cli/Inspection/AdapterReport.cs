@@ -24,6 +24,7 @@ internal static class AdapterReport
         json.WriteBoolean("dora", adapter.IsDora);
         WriteStrings(json, "targets", adapter.Targets);
         WriteStrings(json, "types", [.. adapter.Modules.SelectMany(module => new[] { module.TypeOfA, module.TypeOfB }).Distinct().Order().Select(type => type.ToString())]);
+        json.WriteBoolean("acts_on_tied_head", adapter.Content.PairOfTiedHead != null);
         WriteStrings(json, "replaces", adapter.Replaces);
         JsonOutput.WriteNumbers(json, "invocation_tokens", [.. adapter.InvocationTokens]);
         json.WriteNumber("parameters", adapter.ParameterCount);

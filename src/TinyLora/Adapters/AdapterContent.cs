@@ -26,6 +26,9 @@ internal sealed class AdapterContent : IDisposable
     /// <summary>What is neither an A nor a B.</summary>
     public AdapterTensor[] Others { get; init; } = [];
 
+    /// <summary>What the file says of whole modules: the ends of their names (<c>modules_to_save</c>).</summary>
+    public IReadOnlyList<string> SavedModules { get; init; } = [];
+
     /// <summary>The tokens whose last occurrence in the prompt switches the adapter on, from there on (aLoRA); empty: it is always on.</summary>
     public int[] InvocationTokens { get; init; } = [];
 
@@ -57,6 +60,14 @@ internal sealed class AdapterContent : IDisposable
         foreach (var other in Others)
             if (other is { Kind: WeightKind.Head, Part: AdapterPart.TokenRows }) return false;
         return true;
+    }
+
+    /// <summary>Whether the file promises a whole module, by the end of its name as PEFT has it.</summary>
+    public static bool Saves(IReadOnlyList<string> savedModules, string module)
+    {
+        foreach (var saved in savedModules)
+            if (module.EndsWith(saved, StringComparison.Ordinal)) return true;
+        return false;
     }
 
     public void Dispose() => Memory.Dispose();

@@ -29,6 +29,7 @@ internal sealed unsafe class PartBinder
     {
         var binder = new PartBinder(content, weights);
         foreach (var tensor in content.Others) binder.Check(tensor);
+        if (content.SavedModules.Count > 0) binder.CheckSaved();
         foreach (var token in content.InvocationTokens)
             if ((uint)token >= (uint)weights.Shape.VocabularySize) Throw.BadFile(content.Path, "invocation tokens", $"{token}", $"0 to {weights.Shape.VocabularySize - 1}, as the model has");
     }
@@ -75,6 +76,21 @@ internal sealed unsafe class PartBinder
         {
             if (token >= _shape.VocabularySize) Bad(matrix, $"a row for token {token}", $"0 to {_shape.VocabularySize - 1}");
             if (!seen.Add(token)) Bad(matrix, $"two rows for token {token}", "one");
+        }
+    }
+
+    /// <summary>modules_to_save names modules by the end of their names: each of the model's that it so names must be in the file.</summary>
+    private void CheckSaved()
+    {
+        foreach (var kind in WeightNames.Kinds)
+        {
+            if (kind is WeightKind.QueryNorm or WeightKind.KeyNorm && !_shape.HasQueryKeyNorm) continue;
+            for (var layer = 0; layer < (WeightNames.IsOfLayer(kind) ? _shape.LayerCount : 1); layer++)
+            {
+                var module = ModuleName.Of(kind, layer);
+                if (AdapterContent.Saves(_content.SavedModules, module) && Find(AdapterPart.Weight, kind, layer) == null)
+                    Throw.BadFile(_content.Path, module, "no such tensor", "one, as modules_to_save says");
+            }
         }
     }
 

@@ -27,6 +27,7 @@ internal static class PeftAdapterFile
             Format = AdapterFormat.Peft,
             Pairs = pairs,
             Others = others,
+            SavedModules = config.SavedModules,
             InvocationTokens = config.InvocationTokens,
             Alpha = config.Alpha,
             RankStabilized = config.RankStabilized,

@@ -78,13 +78,8 @@ internal sealed class PeftConfig
     /// <summary>The rank that the file promises for a module.</summary>
     public int RankOf(string module) => (int)RankPattern.Resolve(module, Rank);
 
-    /// <summary>Whether modules_to_save names a module, by the end of its name as PEFT has it.</summary>
-    public bool Saves(string module)
-    {
-        foreach (var saved in SavedModules)
-            if (module.EndsWith(saved, StringComparison.Ordinal)) return true;
-        return false;
-    }
+    /// <summary>Whether modules_to_save names a module.</summary>
+    public bool Saves(string module) => AdapterContent.Saves(SavedModules, module);
 
     /// <summary>Whether a part of a module belongs to a method of training that the file names, and to nothing that is computed.</summary>
     public bool IsTrainingState(string part) => _trainingState != null && part.StartsWith(_trainingState, StringComparison.Ordinal);

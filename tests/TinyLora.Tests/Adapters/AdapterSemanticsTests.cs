@@ -253,6 +253,19 @@ public sealed unsafe class AdapterSemanticsTests
     }
 
     [SkippableFact]
+    public void Each_module_that_is_promised_whole_must_be_there()
+    {
+        using var weights = ModelWeights.Open(Shared.Path(Plain));
+        using var files = new RandomAdapter(weights, 1).Lora(WeightKind.Query, 0, 2).Save(WeightKind.Up, 0).WritePeft();
+        using (var adapter = new LoraAdapter(files.Folder)) Bound.Bind(adapter, weights).Dispose();
+        files.WritePeft("""{"modules_to_save":["up_proj"]}""");
+        using (var adapter = new LoraAdapter(files.Folder))
+            Assert.Contains("model.layers.1.mlp.up_proj", Assert.Throws<InvalidDataException>(() => Bound.Bind(adapter, weights)).Message);
+        files.Save(WeightKind.Up, 1).WritePeft("""{"modules_to_save":["up_proj"]}""");
+        using (var adapter = new LoraAdapter(files.Folder)) Bound.Bind(adapter, weights).Dispose();
+    }
+
+    [SkippableFact]
     public void Rows_of_a_tied_head_beside_a_whole_head_are_refused()
     {
         using var tied = ModelWeights.Open(Shared.Path(Tied));
