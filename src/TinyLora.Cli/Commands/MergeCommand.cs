@@ -10,12 +10,13 @@ internal sealed class MergeCommand
     private readonly Option<string> _model = SharedOptions.Model();
     private readonly Option<AdapterArgument[]> _adapters = SharedOptions.Adapters();
     private readonly Option<string> _output = new("--output", "-o") { Description = "The new GGUF file or folder, of the model's own kind; it must not exist.", HelpName = "OUT", Required = true };
+    private readonly Option<bool> _allowOtherBase = SharedOptions.AllowOtherBase();
 
     public static Command Create()
     {
         var options = new MergeCommand();
         options._adapters.Required = true;
-        var command = new Command("merge", "Writes a model with adapters merged into its weights.") { options._model, options._adapters, options._output };
+        var command = new Command("merge", "Writes a model with adapters merged into its weights.") { options._model, options._adapters, options._allowOtherBase, options._output };
         command.SetAction(options.Run);
         return command;
     }
@@ -24,7 +25,11 @@ internal sealed class MergeCommand
     {
         var arguments = parsed.GetValue(_adapters)!;
         using var adapters = new OpenAdapters(arguments);
-        for (var i = 0; i < arguments.Length; i++) adapters.All[i].Scale = arguments[i].Scale;
+        for (var i = 0; i < arguments.Length; i++)
+        {
+            adapters.All[i].Scale = arguments[i].Scale;
+            adapters.All[i].AllowsOtherBase = parsed.Has(_allowOtherBase);
+        }
         var output = parsed.InvocationConfiguration.Output;
         foreach (var tensor in AdapterMerge.Merge(parsed.GetValue(_model)!, adapters.All, parsed.GetValue(_output)!))
             output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{tensor.Name} {tensor.Type} relative error {tensor.Error:g3}"));

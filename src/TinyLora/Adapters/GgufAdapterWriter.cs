@@ -14,19 +14,21 @@ internal static unsafe class GgufAdapterWriter
     /// <param name="content">The adapter.</param>
     /// <param name="path">The file; replaced if it is there.</param>
     /// <param name="shape">The base model's.</param>
-    public static void Write(AdapterContent content, string path, ModelShape shape) => AdapterOutput.Replace(path, stream => Write(content, stream, shape));
+    /// <param name="baseHash">The base model's, or null.</param>
+    public static void Write(AdapterContent content, string path, ModelShape shape, ModelHash? baseHash) => AdapterOutput.Replace(path, stream => Write(content, stream, shape, baseHash));
 
-    private static void Write(AdapterContent content, Stream stream, ModelShape shape)
+    private static void Write(AdapterContent content, Stream stream, ModelShape shape, ModelHash? baseHash)
     {
         var alpha = AlphaFor(content);
         using var writer = new BinaryWriter(stream, Encoding.UTF8, leaveOpen: true);
         writer.Write("GGUF"u8);
         writer.Write(Version);
         writer.Write(2UL * (ulong)content.Pairs.Length);
-        writer.Write(4UL);
+        writer.Write(baseHash == null ? 4UL : 5UL);
         WriteKey(writer, "general.type", "adapter");
         WriteKey(writer, "general.architecture", shape.Architecture);
         WriteKey(writer, "adapter.type", "lora");
+        if (baseHash != null) WriteKey(writer, ModelHash.Key, baseHash.ToString());
         WriteText(writer, "adapter.lora.alpha");
         writer.Write(Float32Type);
         writer.Write(alpha);

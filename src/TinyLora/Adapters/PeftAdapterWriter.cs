@@ -14,14 +14,15 @@ internal static class PeftAdapterWriter
     /// <param name="content">The adapter.</param>
     /// <param name="folder">Made if it is not there; the two files in it are replaced.</param>
     /// <param name="headSize">Rows of a head; used only where the rows of B must be reordered.</param>
-    public static void Write(AdapterContent content, string folder, int headSize)
+    /// <param name="baseHash">The base model's, or null.</param>
+    public static void Write(AdapterContent content, string folder, int headSize, ModelHash? baseHash)
     {
         Directory.CreateDirectory(folder);
-        AdapterOutput.Replace(Path.Combine(folder, AdapterFile.WeightsName), stream => WriteTensors(content, stream, headSize));
+        AdapterOutput.Replace(Path.Combine(folder, AdapterFile.WeightsName), stream => WriteTensors(content, stream, headSize, baseHash));
         AdapterOutput.Replace(Path.Combine(folder, AdapterFile.ConfigName), stream => stream.Write(Config(content)));
     }
 
-    private static void WriteTensors(AdapterContent content, Stream stream, int headSize)
+    private static void WriteTensors(AdapterContent content, Stream stream, int headSize, ModelHash? baseHash)
     {
         var header = new ArrayBufferWriter<byte>();
         using (var json = new Utf8JsonWriter(header))
@@ -29,6 +30,7 @@ internal static class PeftAdapterWriter
             json.WriteStartObject();
             json.WriteStartObject("__metadata__");
             json.WriteString("format", "pt");
+            if (baseHash != null) json.WriteString(ModelHash.Key, baseHash.ToString());
             json.WriteEndObject();
             var at = 0L;
             foreach (var pair in content.Pairs)

@@ -91,6 +91,20 @@ internal sealed unsafe class ActiveAdapters
         return ref otherwise;
     }
 
+    /// <summary>Those that the sequence's tokens see, as a value that stays.</summary>
+    public AppliedAdapter[] ToApplied()
+    {
+        var count = 0;
+        for (var i = 0; i < Count; i++)
+            if (_starts[i] != Never) count++;
+        if (count == 0) return [];
+        var applied = new AppliedAdapter[count];
+        count = 0;
+        for (var i = 0; i < Count; i++)
+            if (_starts[i] != Never) applied[count++] = new AppliedAdapter(_adapters[i]!.Adapter.Name, _adapters[i]!.Adapter.Path, _scales[i], _starts[i]);
+        return applied;
+    }
+
     /// <summary>Lets all adapters go.</summary>
     public void Clear() => LetGo(0);
 

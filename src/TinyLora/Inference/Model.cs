@@ -102,6 +102,20 @@ public abstract class Model : IAdapterHost, IDisposable
         }
     }
 
+    /// <summary>What tells the model from others, to be stored in an adapter that is made for it (<see cref="LoraAdapter.SavePeft"/>, <see cref="LoraAdapter.SaveGguf"/>).</summary>
+    /// <remarks>Computed at the first call, while the sessions' steps wait.</remarks>
+    /// <param name="kind">What has to be the same in the models that the adapter goes on.</param>
+    public ModelHash ComputeHash(ModelHashKind kind = ModelHashKind.Norms)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThan((uint)kind, (uint)ModelHashKind.Weights, nameof(kind));
+        // It reads the mapping, which must not go meanwhile.
+        lock (_turn)
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            return Weights.Hash(kind);
+        }
+    }
+
     /// <summary>The adapters of every session that has no set of its own.</summary>
     public IReadOnlyList<LoraAdapter> Adapters => DefaultAdapters;
 

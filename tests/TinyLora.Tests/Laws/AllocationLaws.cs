@@ -12,7 +12,9 @@ internal sealed class AllocationLaws : IDisposable
     private readonly LoraAdapter _pirate, _grumpy, _bard;
     private readonly Session _keeping, _fresh;
     private readonly Session[] _rows;
+    private readonly Session[] _eight;
     private readonly Batch _batch;
+    private readonly Batch _changing;
     private readonly int[] _prompt = new int[200];
     private readonly int[] _tokens = new int[400];
     private readonly byte[] _text = "Ahoy! \u2693 How do I get to the mill, and what is LoRA? 1234 caf\u00e9"u8.ToArray();
@@ -26,6 +28,8 @@ internal sealed class AllocationLaws : IDisposable
         _fresh = Create(keepCache: false);
         _rows = [Create(false), Create(true), Create(true)];
         _batch = new Batch(_rows);
+        _eight = [Create(false), Create(true), Create(true), Create(true), Create(false), Create(true), Create(true), Create(true)];
+        _changing = new Batch(_eight);
         for (var i = 0; i < _prompt.Length; i++) _prompt[i] = (i * 37 + 3) % model.Shape.VocabularySize;
 
         LoraAdapter Open(string name) => new(Path.Combine(adapters, name));
@@ -47,6 +51,7 @@ internal sealed class AllocationLaws : IDisposable
         ("1,000 steps, scales changed at each, a switch every ten, past computed again", () => Decode(_fresh, 5)),
         ("prefill", Prefill),
         ("batch", DecodeBatch),
+        ("1,000 steps of a batch of eight whose sets and scales change at random", DecodeChanging),
         ("text", EncodeAndDecode),
     ];
 
@@ -62,7 +67,9 @@ internal sealed class AllocationLaws : IDisposable
     public void Dispose()
     {
         _batch.Dispose();
+        _changing.Dispose();
         foreach (var session in _rows) session.Dispose();
+        foreach (var session in _eight) session.Dispose();
         _keeping.Dispose();
         _fresh.Dispose();
         _pirate.Dispose();
@@ -101,6 +108,27 @@ internal sealed class AllocationLaws : IDisposable
         {
             _grumpy.Scale = 0.1f * step;
             _batch.Decode(_prompt.AsSpan(step, _rows.Length));
+        }
+    }
+
+    private void DecodeChanging()
+    {
+        var random = 1u;
+        for (var step = 0; step < Steps; step++)
+        {
+            // Short pasts: two of the sessions compute theirs again after each change.
+            if (step % 4 == 0)
+                foreach (var session in _eight) session.Rewind(0);
+            foreach (var session in _eight)
+            {
+                // Knuth's linear congruence; its upper bits are used.
+                random = 1664525 * random + 1013904223;
+                var adapter = ((random >> 24) % 3) switch { 0 => _pirate, 1 => _grumpy, _ => _bard };
+                if ((random >> 28) % 4 == 0) adapter.Scale = (random >> 20) % 8 * 0.25f;
+                else if ((random >> 28) % 4 == 1) session.Adapters.Clear();
+                else if (!session.Adapters.Remove(adapter)) session.Adapters.Add(adapter);
+            }
+            _changing.Decode(_prompt.AsSpan(step % 100, _eight.Length));
         }
     }
 
