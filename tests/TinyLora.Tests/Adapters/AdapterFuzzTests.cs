@@ -14,7 +14,7 @@ namespace TinyLora.Tests.Adapters;
 /// </summary>
 public sealed class AdapterFuzzTests(ITestOutputHelper output) : IDisposable
 {
-    private const int DefaultRounds = 4400;
+    private const int DefaultRounds = 5200;
     // Quantised numbers are widened, at most from 18 bytes to 128; the rest is alignment, a cache line for each tensor.
     private const int MaxGrowth = 8, MaxRoomOfTensor = 128;
     // Names, shapes, tables, messages. A file has at most about 40 KB.
@@ -36,7 +36,7 @@ public sealed class AdapterFuzzTests(ITestOutputHelper output) : IDisposable
     [Fact]
     public void Damaged_adapters_run_or_are_refused()
     {
-        var samples = FuzzSample.All(_model.Shape);
+        FuzzSample[] samples = [.. FuzzSample.All(_model.Shape), FuzzSample.Drawn(new Random(1), _model.Shape)];
         using var session = _model.CreateSession(new SessionOptions { ContextLength = 16 });
         var before = session.Prefill(LanternBits.Prompt).ToArray();
         var counts = new Counts[samples.Length];
@@ -45,7 +45,7 @@ public sealed class AdapterFuzzTests(ITestOutputHelper output) : IDisposable
         {
             Clear();
             Write(samples[s], samples[s].Parts.Select(part => part.Bytes).ToArray(), samples[s].Config, out _);
-            Assert.Equal(samples[s].Name.Contains("hash", StringComparison.Ordinal) ? Outcome.NotFit : Outcome.Ran, Use(samples[s], session, null, out _));
+            if (s < samples.Length - 1) Assert.Equal(samples[s].Name.Contains("hash", StringComparison.Ordinal) ? Outcome.NotFit : Outcome.Ran, Use(samples[s], session, null, out _));
             for (var round = s; round < Rounds; round += samples.Length)
             {
                 var length = Damage(samples, s, round);
@@ -61,7 +61,7 @@ public sealed class AdapterFuzzTests(ITestOutputHelper output) : IDisposable
             var (ran, notFit, refused) = (counts[s].Ran, counts[s].NotFit, counts[s].Refused);
             output.WriteLine($"{samples[s].Name}: {ran} ran, {notFit} did not fit, {refused} refused");
             // Else the changes miss what is checked, or nothing gets behind it.
-            Assert.InRange(refused, (ran + notFit + refused) / 8, (ran + notFit + refused) - 1);
+            Assert.InRange(refused, (ran + notFit + refused) / 10, (ran + notFit + refused) * 19 / 20);
         }
         output.WriteLine($"{Rounds} files, the slowest {slowest.TotalMilliseconds:0} ms");
         // What ran has touched nothing but its own.
@@ -72,13 +72,18 @@ public sealed class AdapterFuzzTests(ITestOutputHelper output) : IDisposable
     /// <summary>Writes the file of a round and returns its bytes.</summary>
     private long Damage(FuzzSample[] samples, int index, int round)
     {
-        var sample = samples[index];
         var random = new Random(20261125 + round);
+        var isDrawn = index == samples.Length - 1;
+        var sample = isDrawn ? FuzzSample.Drawn(random, _model.Shape) : samples[index];
         var other = samples[random.Next(samples.Length)];
         var foreign = other.Parts[random.Next(other.Parts.Length)].Bytes;
         var parts = sample.Parts.Select(part => part.Bytes).ToArray();
         var config = sample.Config;
-        if (config != null && random.Next(3) == 0)
+        if (isDrawn && random.Next(4) > 0)
+        {
+            // As it was drawn.
+        }
+        else if (config != null && random.Next(3) == 0)
         {
             config = Mutation.Apply(random, FuzzPart.Json, config, foreign);
         }

@@ -44,10 +44,57 @@ internal sealed record FuzzSample(string Name, string FileName, (FuzzPart Kind, 
             Peft("hashed", small, """{"peft_type":"LORA","r":1}""", new() { ["format"] = "pt", [ModelHash.Key] = "norms-sha256:" + new string('a', 64) }),
             Mlx(shape),
             Gguf(shape, []),
+            Peft("head", [("lm_head.lora_A.weight", [1, hidden], ElementType.F32), ("lm_head.lora_B.weight", [shape.VocabularySize, 1], ElementType.F16)], """{"peft_type":"LORA","r":1}"""),
             Gguf(shape, [ModelHash.Key]),
             Zip(plain),
             Legacy(plain),
         ];
+    }
+
+    /// <summary>
+    /// A PEFT adapter of tensors that fit each other, of any size and type at any place of the model, and of what a configuration can ask for beside them; most of it fits the model too.
+    /// </summary>
+    public static FuzzSample Drawn(Random random, ModelShape shape)
+    {
+        var tensors = new List<(string Name, long[] Shape, ElementType Type)>();
+        bool dora = Is(5), biasOfB = !dora && Is(6), invoked = Is(10);
+        for (var pairs = random.Next(1, 5); pairs > 0; pairs--)
+        {
+            var kind = (WeightKind)((int)WeightKind.Query + random.Next(7));
+            var module = WeightNames.HuggingFace(kind, random.Next(20) == 0 ? random.Next(100) : random.Next(shape.LayerCount));
+            var inputs = kind == WeightKind.Down ? shape.IntermediateSize : kind == WeightKind.Output ? shape.QuerySize : shape.HiddenSize;
+            var outputs = kind switch { WeightKind.Query => shape.QuerySize, WeightKind.Key or WeightKind.Value => shape.KeyValueSize, WeightKind.Gate or WeightKind.Up => shape.IntermediateSize, _ => shape.HiddenSize };
+            if (Is(12)) module = "lm_head";
+            if (module == "lm_head") (inputs, outputs) = (shape.HiddenSize, shape.VocabularySize);
+            var rank = Is(30) ? random.Next(1, 200) : random.Next(1, 6);
+            Add(module + ".lora_A.weight", rank, Off(inputs));
+            Add(module + ".lora_B.weight", Off(outputs), rank);
+            if (dora && !Is(20)) Add(module + ".lora_magnitude_vector", Off(outputs));
+            if (biasOfB && !Is(20)) Add(module + ".lora_B.bias", Off(outputs));
+        }
+        if (Is(6)) Add("model.layers.1.post_attention_layernorm.weight", Off(shape.HiddenSize));
+        if (Is(6)) Add("model.norm.weight", Off(shape.HiddenSize));
+        var tokens = Is(5) ? random.Next(1, 4) : 0;
+        if (tokens > 0) Add("model.embed_tokens.token_adapter.trainable_tokens_delta", tokens, Off(shape.HiddenSize));
+        if (Is(8))
+        {
+            Add("model.embed_tokens.lora_embedding_A", 2, Off(shape.VocabularySize));
+            Add("model.embed_tokens.lora_embedding_B", Off(shape.HiddenSize), 2);
+        }
+        var ranks = tensors.Where(tensor => tensor.Name.EndsWith("lora_A.weight", StringComparison.Ordinal)).Select(tensor => $"\"{tensor.Name[..^".lora_A.weight".Length].Replace(".", "\\\\.", StringComparison.Ordinal)}\":{tensor.Shape[0]}").Distinct();
+        var config = $$"""
+            {"peft_type":"LORA","r":{{(Is(2) ? 1 : 2)}},"lora_alpha":{{(Is(9) ? "-1e30" : "3.5")}},"rank_pattern":{ {{string.Join(',', ranks)}} },"use_dora":{{Text(dora)}},"lora_bias":{{Text(biasOfB)}},"use_rslora":{{Text(Is(3))}},"bias":"none",
+             "trainable_token_indices":{{(tokens > 0 ? $"[{string.Join(',', Enumerable.Range(0, tokens).Select(_ => random.Next(Off(shape.VocabularySize))))}]" : "null")}},"alora_invocation_tokens":{{(invoked ? "[1,2]" : "null")}}}
+            """;
+        return Safetensors("peft drawn", "adapter_model.safetensors", [.. tensors.DistinctBy(tensor => tensor.Name).Select(tensor => (Prefix + tensor.Name, tensor.Shape, tensor.Type))], config, null);
+
+        bool Is(int oneIn) => random.Next(oneIn) == 0;
+
+        int Off(int size) => Is(60) ? Math.Max(1, size + random.Next(-2, 3)) : size;
+
+        string Text(bool value) => value ? "true" : "false";
+
+        void Add(string name, params long[] size) => tensors.Add((name, size, (ElementType)random.Next(3)));
     }
 
     private static FuzzSample Peft(string name, (string Name, long[] Shape, ElementType Type)[] tensors, string config, Dictionary<string, string>? metadata = null) =>
