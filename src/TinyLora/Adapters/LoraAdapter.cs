@@ -9,7 +9,8 @@ namespace TinyLora.Adapters;
 /// (Hu et al., 2021, arXiv 2106.09685).
 /// </summary>
 /// <remarks>
-/// The file is read once and closed: what happens to it afterwards does not matter. An adapter may be on in any number of sessions and models at once;
+/// The file is read once, into memory of the adapter's own, and closed: what happens to it afterwards does not matter, and another adapter of the same path is another adapter.
+/// (A file that a running program may be about to read is replaced by renaming another over it, not by writing into it.) An adapter may be on in any number of sessions and models at once;
 /// each model gets a copy that is laid out for its kernels.
 /// </remarks>
 public sealed class LoraAdapter : IDisposable

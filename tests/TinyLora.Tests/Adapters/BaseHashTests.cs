@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using TinyLora.Adapters;
 using TinyLora.Inference;
 using TinyLora.Tests.Files;
+using TinyLora.Tests.Goldens;
 using TinyLora.Tests.Weights;
 using TinyLora.Weights;
 using Xunit;
@@ -59,6 +60,20 @@ public sealed class BaseHashTests : IDisposable
         using (var again = Model.Open(one.Path)) Assert.Equal(one.ComputeHash(ModelHashKind.Weights), again.ComputeHash(ModelHashKind.Weights));
         trained.Dispose();
         Assert.Throws<ObjectDisposedException>(() => trained.ComputeHash(ModelHashKind.Weights));
+    }
+
+    [SkippableTheory]
+    [InlineData("models/lantern/hf", "models/lantern/lantern-3m-F16.gguf", "models/lantern/lantern-3m-Q8_0.gguf", "models/lantern/lantern-3m-Q4_K_M.gguf")]
+    [InlineData("models/tinystories-656k", "models/tinystories-656k/tinystories-656k-f32.gguf", "models/tinystories-656k/tinystories-656k-F16.gguf", "models/tinystories-656k/tinystories-656k-Q4_0.gguf")]
+    public void Real_files_of_one_model_have_one_hash_of_norms(params string[] paths)
+    {
+        var hashes = new HashSet<ModelHash>();
+        foreach (var path in paths)
+        {
+            using var weights = ModelWeights.Open(Shared.Path(path));
+            hashes.Add(weights.Hash(ModelHashKind.Norms));
+        }
+        Assert.Single(hashes);
     }
 
     [Theory]
