@@ -52,7 +52,7 @@ public sealed class ModelGenerator : IIncrementalGenerator
         var parametricFiles = context.SyntaxProvider
             .ForAttributeWithMetadataName(ParametricKernelsAttribute, static (node, _) => node is TypeDeclarationSyntax, ReadName)
             .WithTrackingName(Steps.ParametricClasses)
-            .SelectMany(static (name, _) => ParametricEmitter.Emit(name.Namespace, name.TypeName).Select(ToFile))
+            .SelectMany(static (name, _) => ParametricEmitter.Emit(name.Assembly, name.Namespace, name.TypeName).Select(ToFile))
             .WithTrackingName(Steps.ParametricFiles);
 
         // Apart from the models: a place changes with every line above it.
@@ -71,8 +71,8 @@ public sealed class ModelGenerator : IIncrementalGenerator
 
     private static GeneratedFile ToFile((string HintName, string Source) file) => new(file.HintName, file.Source);
 
-    private static (string Namespace, string TypeName) ReadName(GeneratorAttributeSyntaxContext context, CancellationToken cancellation) =>
-        (context.TargetSymbol.ContainingNamespace.ToDisplayString(), context.TargetSymbol.Name);
+    private static (string Assembly, string Namespace, string TypeName) ReadName(GeneratorAttributeSyntaxContext context, CancellationToken cancellation) =>
+        (context.TargetSymbol.ContainingAssembly.Name, context.TargetSymbol.ContainingNamespace.ToDisplayString(), context.TargetSymbol.Name);
 
     /// <summary>Names of the steps, for tests of what is done again after an edit.</summary>
     internal static class Steps

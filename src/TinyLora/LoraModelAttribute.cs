@@ -10,6 +10,6 @@ public sealed class LoraModelAttribute(string manifest) : Attribute
     /// <summary>File name of the manifest.</summary>
     public string Manifest { get; } = manifest;
 
-    /// <summary>Ranks of adapters to generate kernels for; the manifest's where empty.</summary>
+    /// <summary>Ranks of adapters to generate kernels for; the manifest's where empty. Adapters of other ranks run on kernels whose rank is a parameter: the same bits, and faster than padding them.</summary>
     public int[] Ranks { get; set; } = [];
 }

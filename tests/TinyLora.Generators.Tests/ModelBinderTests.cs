@@ -32,7 +32,7 @@ public class ModelBinderTests
     }
 
     private static BoundModel Bind(params int[] ranks) => ModelBinder.Bind(
-        new Declaration("Game", "Tiny", "public", "tiny.model.json", ranks, EquatableArray<Flaw>.Empty),
+        new Declaration("App", "Game", "Tiny", "public", "tiny.model.json", ranks, EquatableArray<Flaw>.Empty),
         [ManifestParser.Parse("tiny.model.json", Fixtures.ManifestJson)],
         allowUnsafe: true);
 }

@@ -36,7 +36,7 @@ public partial class ReadmeTests(ITestOutputHelper log)
     {
         var ids = typeof(Descriptors).GetFields(BindingFlags.Static | BindingFlags.Public).Select(field => field.GetValue(null)).OfType<DiagnosticDescriptor>()
             .Select(descriptor => descriptor.Id)
-            .Concat(Identifier().Matches(File.ReadAllText(Path.Combine(Repository, "generators", "TinyLora.Build", "WriteModelManifests.cs"))).Select(match => match.Value))
+            .Concat(Directory.GetFiles(Path.Combine(Repository, "generators", "TinyLora.Build"), "*.cs").SelectMany(file => Identifier().Matches(File.ReadAllText(file))).Select(match => match.Value))
             .Concat(Identifier().Matches(File.ReadAllText(Path.Combine(Repository, "src", "TinyLora", "build", "TinyLora.targets"))).Select(match => match.Value))
             .ToHashSet();
         Assert.NotEmpty(ids);

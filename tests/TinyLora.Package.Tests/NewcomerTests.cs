@@ -54,6 +54,17 @@ public class NewcomerTests(Feed feed, ITestOutputHelper log)
         if (RuntimeInformation.ProcessArchitecture != Architecture.X64) return;
         var dropped = Timed("TL0201", () => newcomer.Dotnet("build", "-t:WriteIlcRspFileForCompilation", "-r", "linux-x64", "-c", "Release", "-p:SelfContained=true", "-p:IlcInstructionSet=x86-64-v2").Succeeds());
         Assert.Contains("warning TL0201: IlcInstructionSet='x86-64-v2' compiles the AVX2 kernels out of this program", dropped.Output);
+
+        // One program for every x64: the setting, and nothing else.
+        Timed("publish for all", () => newcomer.Dotnet("publish", "-o", "all", "-p:TinyLoraInstructionSet=all").Succeeds());
+        log.WriteLine($"{new FileInfo(Path.Combine(newcomer.Folder, "all", "Inn")).Length:N0} bytes");
+        Assert.Equal($"{InstructionSet.All.Last(set => set.IsSupported)}\n{plain}\n{pirate}\n", newcomer.Run("all").Succeeds().Output);
+        foreach (var set in InstructionSet.All)
+            if (set.IsSupported && set != InstructionSet.Scalar) Assert.Equal($"{set}\n{plain}\n{pirate}\n", newcomer.Run("all", set.Name).Succeeds().Output);
+        var allAgain = Timed("publish for all again", () => newcomer.Dotnet("publish", "-o", "all", "-p:TinyLoraInstructionSet=all", "-v:n").Succeeds()).Output;
+        Assert.All(["IlcCompile", "TinyLoraCompileKernels", "LinkNative"], target => Assert.Contains($"Skipping target \"{target}\"", allAgain));
+        Assert.Contains("error TL0203: TinyLoraInstructionSet=all is for Linux, not for 'win-x64'",
+            newcomer.Dotnet("msbuild", "-t:TinyLoraImportKernels", "-p:TinyLoraInstructionSet=all", "-p:RuntimeIdentifier=win-x64").Fails().Output);
     }
 
     [Fact]

@@ -7,6 +7,9 @@ namespace TinyLora.Generators.Emitting;
 /// <summary>Writes how a group of eight blocks of 32 weights of one format becomes byte vectors, scales and minima.</summary>
 internal sealed class BlockFormat(WeightFormat format, VectorSet set)
 {
+    // Scales stand eight lanes beside eight sums, whatever the registers of the weights hold.
+    private readonly VectorSet _lanes = set.Narrow;
+
     public WeightFormat Format => format;
 
     /// <summary>Bytes of a group of eight blocks.</summary>
@@ -24,10 +27,13 @@ internal sealed class BlockFormat(WeightFormat format, VectorSet set)
     };
 
     /// <summary>Declares w{j}: the 32 weights of block j of the group at pointer <paramref name="group"/>.</summary>
-    public void Unpack(SourceWriter code, string group, int j)
+    public void Unpack(SourceWriter code, string group, int j) => Unpack(code, group, j, "w" + j);
+
+    /// <inheritdoc cref="Unpack(SourceWriter, string, int)"/>
+    public void Unpack(SourceWriter code, string group, int j, string name)
     {
         for (var p = 0; p < set.Parts; p++)
-            code.Line($"var {set.Part("w" + j, p)} = {Weights(group, j, p)};");
+            code.Line($"var {set.Part(name, p)} = {Weights(group, j, p)};");
     }
 
     /// <summary>Declares what several blocks of the group share.</summary>
@@ -45,7 +51,7 @@ internal sealed class BlockFormat(WeightFormat format, VectorSet set)
     {
         if (format == WeightFormat.Q6_K)
         {
-            for (var p = 0; p < set.Parts; p++) code.Line($"var {set.Part("scale", p)} = {set.V}.Create({ScalarHalf($"{group} + 208")});");
+            for (var p = 0; p < set.Parts; p++) code.Line($"var {set.Part("scale", p)} = {_lanes.V}.Create({ScalarHalf($"{group} + 208")});");
             return;
         }
         if (format.IsSuperBlock())
@@ -54,13 +60,7 @@ internal sealed class BlockFormat(WeightFormat format, VectorSet set)
             return;
         }
         // The half scale is a block's first two bytes, a half minimum the next two.
-        var heads = Enumerable.Range(0, 8).Select(j =>
-        {
-            if (j >= count) return null;
-            var at = $"{group} + {j * format.BlockBytes()}";
-            return (At: at, Condition: present(j)) as (string At, string? Condition)?;
-        }).ToArray();
-        set.HalfScales(code, heads, format.HasMinimum());
+        set.GroupScales(code, group, format.BlockBytes(), count, present, format.HasMinimum());
     }
 
     public static string ScalarHalf(string p) =>
@@ -69,6 +69,10 @@ internal sealed class BlockFormat(WeightFormat format, VectorSet set)
     /// <summary>Float lanes of sign-extended half bits: the exponent is moved by a multiplication with 2^112, exact for every finite half.</summary>
     public static string HalfBits(VectorSet set, string ints) =>
         $"({set.V}.ShiftLeft({ints}, 13) & {set.V}.Create(unchecked((int)0x8FFFE000))).AsSingle() * {set.V}.Create(5.192296858534828e33f)";
+
+    /// <summary>The same of halves in the upper bits of their lanes; what lies below does not matter.</summary>
+    public static string UpperHalfBits(VectorSet set, string ints) =>
+        $"({set.V}.ShiftRightArithmetic({ints}, 3) & {set.V}.Create(unchecked((int)0x8FFFE000))).AsSingle() * {set.V}.Create(5.192296858534828e33f)";
 
     private string Weights(string group, int j, int p)
     {
@@ -113,8 +117,8 @@ internal sealed class BlockFormat(WeightFormat format, VectorSet set)
         code.Line("var scaleBytes = (ulong)((packed2 & 0x0F0F0F0F) | ((packed0 >> 6 & 0x03030303) << 4)) << 32 | (packed0 & 0x3F3F3F3F);");
         code.Line("var minimumBytes = (ulong)((packed2 >> 4 & 0x0F0F0F0F) | ((packed1 >> 6 & 0x03030303) << 4)) << 32 | (packed1 & 0x3F3F3F3F);");
         for (var p = 0; p < set.Parts; p++)
-            code.Line($"var {set.Part("scale", p)} = {set.V}.ConvertToSingle({set.WidenBytes("scaleBytes", p)}) * {set.V}.Create({ScalarHalf(group)});");
+            code.Line($"var {set.Part("scale", p)} = {_lanes.V}.ConvertToSingle({set.WidenBytes("scaleBytes", p)}) * {_lanes.V}.Create({ScalarHalf(group)});");
         for (var p = 0; p < set.Parts; p++)
-            code.Line($"var {set.Part("minimum", p)} = {set.V}.ConvertToSingle({set.WidenBytes("minimumBytes", p)}) * {set.V}.Create(-{ScalarHalf($"{group} + 2")});");
+            code.Line($"var {set.Part("minimum", p)} = {_lanes.V}.ConvertToSingle({set.WidenBytes("minimumBytes", p)}) * {_lanes.V}.Create(-{ScalarHalf($"{group} + 2")});");
     }
 }

@@ -12,10 +12,13 @@ namespace TinyLora.Generators.Emitting;
 internal sealed class FloatMatrixEmitter(SourceWriter code, VectorSet set, WeightFormat format, KernelSize size)
 {
     private readonly int _rows = TilePlan.Float(set).Rows;
-    private readonly int _inputs = TilePlan.Float(set).Inputs;
+    // Rows are widened one by one.
+    private readonly VectorSet _one = set.Narrow;
 
     // A float32 row of whole vectors is read where it lies.
     private bool Direct => format == WeightFormat.F32 && size.IsConstant && size.Columns % 8 == 0;
+
+    private int Registers => _rows / set.Abreast;
 
     public void Emit(string name)
     {
@@ -24,18 +27,21 @@ internal sealed class FloatMatrixEmitter(SourceWriter code, VectorSet set, Weigh
         code.Line($"{(size.IsConstant ? "const int" : "var")} padded = {size.Of(c => c + 7 & ~7, "columns + 7 & ~7")};");
         code.Open($"for (var r = firstRow; r < endRow; r += {_rows})");
         code.Line($"var rows = Math.Min({_rows}, endRow - r);");
-        // Rows past the end repeat the last and are not stored.
+        // Rows past the end repeat the last; their results are not stored, or fall on padding.
         for (var i = 0; i < _rows; i++) code.Line($"var row{i} = weights + (r + {(i == 0 ? "0" : $"Math.Min({i}, rows - 1)")}) * rowBytes;");
-        for (var i = 0; i < _rows; i++) code.Line(Direct ? $"var w{i} = (float*)row{i};" : $"var w{i} = (float*)scratch + {i} * padded;");
         if (!Direct)
-            for (var i = 0; i < _rows; i++) Widen($"row{i}", $"w{i}");
+        {
+            // Rows that share a register lie there in turn, eight weights of each.
+            for (var i = 0; i < Registers; i++) code.Line($"var w{i} = (float*)scratch + {i} * {(set.Abreast == 1 ? "" : $"{set.Abreast} * ")}padded;");
+            for (var i = 0; i < _rows; i++) Widen($"row{i}", $"w{i / set.Abreast}{(i % set.Abreast == 0 ? "" : " + 8")}");
+        }
         code.Line("var t = 0;");
-        code.Open($"for (; t + {_inputs} <= count; t += {_inputs})");
-        Tile(_inputs);
-        code.Close();
-        code.Open("for (; t < count; t++)");
-        Tile(1);
-        code.Close();
+        foreach (var inputs in TilePlan.Float(set).Inputs)
+        {
+            code.Open($"for (; t + {inputs} <= count; t += {inputs})");
+            Tile(inputs);
+            code.Close();
+        }
         code.Close();
         code.Close();
         code.Line();
@@ -46,28 +52,32 @@ internal sealed class FloatMatrixEmitter(SourceWriter code, VectorSet set, Weigh
         code.Open("");
         var whole = size.Of(c => c & ~7, "(columns & ~7)");
         code.Open($"for (var k = 0; k < {whole}; k += 8)");
-        for (var p = 0; p < set.Parts; p++) code.Line($"{set.V}.Store({FloatWeights.Load(set, format, row, $"k + {4 * p}")}, {floats} + k + {4 * p});");
+        for (var p = 0; p < set.Parts; p++) code.Line($"{_one.V}.Store({FloatWeights.Load(_one, format, row, $"k + {4 * p}")}, {floats} + {Step("k")} + {4 * p});");
         code.Close();
-        FloatWeights.Tail(code, set, format, size, row, whole, p => code.Line($"{set.V}.Store({set.Part("last", p)}, {floats} + {whole} + {4 * p});"));
+        FloatWeights.Tail(code, _one, format, size, row, whole, p => code.Line($"{_one.V}.Store({set.Part("last", p)}, {floats} + {Step(whole)} + {4 * p});"));
         code.Close();
     }
+
+    private string Step(string k) => set.Abreast == 1 ? k : $"{set.Abreast} * {k}";
 
     private void Tile(int inputs)
     {
         for (var u = 0; u < inputs; u++) code.Line($"var x{u} = (float*)(x + (t + {u}) * xStride);");
-        for (var i = 0; i < _rows; i++)
+        for (var i = 0; i < Registers; i++)
             for (var u = 0; u < inputs; u++)
                 for (var p = 0; p < set.Parts; p++)
                     code.Line($"var {set.Part($"s{i}{u}", p)} = {set.V}<float>.Zero;");
         code.Open("for (var k = 0; k < padded; k += 8)");
         for (var u = 0; u < inputs; u++)
             for (var p = 0; p < set.Parts; p++)
-                code.Line($"var {set.Part($"v{u}", p)} = {set.V}.Load(x{u} + k + {4 * p});");
-        for (var i = 0; i < _rows; i++)
+                code.Line($"var {set.Part($"v{u}", p)} = {set.LoadInput($"x{u} + k + {4 * p}")};");
+        for (var i = 0; i < Registers; i++)
             for (var p = 0; p < set.Parts; p++)
             {
                 var weights = set.Part($"m{i}", p);
-                code.Line($"var {weights} = {set.V}.Load(w{i} + k + {4 * p});");
+                code.Line($"var {weights} = {(Direct
+                    ? FloatWeights.Load(set, format, $"row{set.Abreast * i}", $"k + {4 * p}", $"row{set.Abreast * i + 1}")
+                    : $"{set.V}.Load(w{i} + {Step("k")} + {4 * p})")};");
                 for (var u = 0; u < inputs; u++)
                 {
                     var sum = set.Part($"s{i}{u}", p);
@@ -75,16 +85,12 @@ internal sealed class FloatMatrixEmitter(SourceWriter code, VectorSet set, Weigh
                 }
             }
         code.Close();
-        for (var i = 0; i < _rows; i++)
+        for (var u = 0; u < inputs && set.Abreast == 2; u++)
+            LaneTree.StoreRows(code, [.. Enumerable.Range(0, Registers).Select(i => $"s{i}{u}")], u.ToString(), $"y + (t + {u}) * yStride + r");
+        for (var i = 0; i < Registers && set.Abreast == 1; i++)
         {
             if (i > 0) code.Open($"if (rows > {i})");
-            for (var u = 0; u < inputs; u++)
-            {
-                var (four, two) = ($"four{i}{u}", $"two{i}{u}");
-                code.Line($"var {four} = {(set.Parts == 1 ? $"s{i}{u}.GetLower() + s{i}{u}.GetUpper()" : $"s{i}{u}Low + s{i}{u}High")};");
-                code.Line($"var {two} = {four} + Vector128.Shuffle({four}, Vector128.Create(2, 3, 2, 3));");
-                code.Line($"y[(t + {u}) * yStride + r + {i}] = {two}.ToScalar() + {two}.GetElement(1);");
-            }
+            for (var u = 0; u < inputs; u++) LaneTree.Store(code, set, $"s{i}{u}", $"{i}{u}", $"y[(t + {u}) * yStride + r + {i}]");
             if (i > 0) code.Close();
         }
     }

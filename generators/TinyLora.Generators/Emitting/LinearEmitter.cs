@@ -29,6 +29,7 @@ internal static class LinearEmitter
         code.Line("#pragma warning disable CS0219, CS0168, CS1591 // constants that a format does not need; kernels are not documented one by one");
         code.Line("using System;");
         code.Line("using System.Runtime.CompilerServices;");
+        code.Line("using System.Runtime.InteropServices;");
         code.Line("using System.Runtime.Intrinsics;");
         code.Line("using System.Runtime.Intrinsics.Arm;");
         code.Line("using System.Runtime.Intrinsics.X86;");

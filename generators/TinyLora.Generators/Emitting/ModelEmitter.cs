@@ -64,7 +64,7 @@ internal static class ModelEmitter
                 + $"{shape.HeadCount} heads over {shape.KeyValueHeadCount}, head {shape.HeadSize}, vocabulary {shape.VocabularySize}.",
             .. Widths(spec).Select((width, i) => $"kernel {i}: {width.Name}: {width.Comment}"),
             .. sets.Where(set => set.PanelRows > 0).Select(set =>
-                $"{set.Name}: panels of {set.PanelRows} rows by {string.Join(", ", Planning.TilePlan.Panel(set))} tokens; float tiles of {Planning.TilePlan.Float(set).Rows} rows by {Planning.TilePlan.Float(set).Inputs} tokens"),
+                $"{set.Name}: panels of {set.PanelRows} rows by {string.Join(", ", Planning.TilePlan.Panel(set))} tokens; float tiles of {Planning.TilePlan.Float(set).Rows} rows by {string.Join(", ", Planning.TilePlan.Float(set).Inputs)} tokens"),
             $"ranks with kernels of their own: {(spec.Ranks.Count == 0 ? "none" : string.Join(", ", spec.Ranks))}"]);
         code.Line("#nullable enable annotations");
         code.Line($"/// <summary>{spec.ModelName} with kernels generated for its shapes.</summary>");
@@ -131,34 +131,30 @@ internal static class ModelEmitter
         "Vector128" => "",
         "Neon" => "AdvSimd.Arm64.IsSupported && ",
         "NeonDot" => "Dp.IsSupported && ",
-        "Avx2" => "Avx2.IsSupported && Fma.IsSupported && ",
-        "Avx2Vnni" => "AvxVnni.IsSupported && ",
-        _ => "Avx512BW.IsSupported && Avx512DQ.IsSupported && ",
+        "Avx2" => "(Avx2.IsSupported && Fma.IsSupported || LinkedKernels.IsEnabled) && ",
+        "Avx2Vnni" => "(AvxVnni.IsSupported || LinkedKernels.IsEnabled) && ",
+        _ => "(Avx512BW.IsSupported && Avx512DQ.IsSupported || LinkedKernels.IsEnabled) && ",
     };
 
     private static void Dispatch(SourceWriter code, ModelSpec spec, VectorSet set)
     {
         code.Open($"private readonly unsafe partial struct {set.Name}Kernels : IModelKernels");
         var names = Widths(spec).Select(width => width.Name).ToArray();
-        code.Open("public static void MultiplyVector(int kernel, byte* weights, int columns, byte* x, float* y, int firstRow, int endRow)");
-        code.Open("switch (kernel)");
-        for (var i = 0; i < names.Length; i++) code.Line($"case {i}: {names[i]}Vector(weights, x, y, firstRow, endRow); return;");
-        code.Line($"default: ParametricKernels.{set.Name}Kernels.MultiplyVector(kernel, weights, columns, x, y, firstRow, endRow); return;");
-        code.Close().Close().Line();
-
-        code.Open("public static void MultiplyMatrix(int kernel, byte* weights, int columns, byte* x, nint xStride, int count, float* y, nint yStride, int firstRow, int endRow, byte* scratch)");
-        code.Open("switch (kernel)");
-        for (var i = 0; i < names.Length; i++) code.Line($"case {i}: {names[i]}Matrix(weights, x, xStride, count, y, yStride, firstRow, endRow, scratch); return;");
-        code.Line($"default: ParametricKernels.{set.Name}Kernels.MultiplyMatrix(kernel, weights, columns, x, xStride, count, y, yStride, firstRow, endRow, scratch); return;");
-        code.Close().Close().Line();
-
-        code.Open("public static void LoraUp(int type, byte* b, int rank, float* d, nint dStride, int count, float* y, nint yStride, int firstRow, int endRow)");
-        code.Open("switch ((type, rank))");
-        foreach (var rank in spec.Ranks)
-            foreach (var format in AdapterFormats)
-                code.Line($"case ({(int)format}, {rank}): LoraUp{rank}{format}(b, d, dStride, count, y, yStride, firstRow, endRow); return;");
-        code.Line($"default: ParametricKernels.{set.Name}Kernels.LoraUp(type, b, rank, d, dStride, count, y, yStride, firstRow, endRow); return;");
-        code.Close().Close();
+        new KernelEntries(code, set, $"{spec.Assembly}.{spec.HintName}.{set.Name}Kernels").Emit(method =>
+        {
+            code.Open(method == "LoraUp" ? "switch ((type, rank))" : "switch (kernel)");
+            if (method == "LoraUp")
+                foreach (var rank in spec.Ranks)
+                    foreach (var format in AdapterFormats)
+                        code.Line($"case ({(int)format}, {rank}): LoraUp{rank}{format}(b, d, dStride, count, y, yStride, firstRow, endRow); return;");
+            for (var i = 0; i < names.Length; i++)
+            {
+                if (method == "MultiplyVector") code.Line($"case {i}: {names[i]}Vector(weights, x, y, firstRow, endRow); return;");
+                if (method == "MultiplyMatrix") code.Line($"case {i}: {names[i]}Matrix(weights, x, xStride, count, y, yStride, firstRow, endRow, scratch); return;");
+            }
+            code.Line($"default: ParametricKernels.{set.Name}Kernels.{KernelEntries.Call(method)}; return;");
+            code.Close();
+        });
         code.Close().Line();
     }
 }

@@ -12,7 +12,7 @@ namespace TinyLora.Generators.Emitting;
 /// </summary>
 internal sealed class PanelEmitter(SourceWriter code, VectorSet set, WeightFormat format, KernelSize size)
 {
-    private readonly BlockFormat _blocks = new(format, set);
+    private readonly BlockFormat _blocks = new(format, set.Narrow);
     private readonly RowOffsets _offsets = new(size);
     private readonly PanelProduct _product = new(code, set, format);
 
@@ -31,12 +31,13 @@ internal sealed class PanelEmitter(SourceWriter code, VectorSet set, WeightForma
             code.Line("var stride = xStride;");
             foreach (var line in RowOffsets.Prologue) code.Line(line);
         }
-        foreach (var line in set.Constants) code.Line(line);
+        foreach (var line in set.Narrow.Constants) code.Line(line);
         code.Line("var panel = scratch;");
         code.Line($"var scales = (float*)(panel + {R} * 32 * blocks);");
         // Minima, or for Q6_K the half blocks' small scales as pairs of 16 bits: four bytes a row and block either way.
         code.Line($"var seconds = scales + {R} * blocks;");
         code.Line($"var saved = seconds + {R} * blocks;");
+        if (format.IsSuperBlock()) code.Line($"var flat = (byte*)(saved + {3 * TilePlan.Panel(set)[0] * R});");
         code.Open($"for (var r = firstRow; r < endRow; r += {R})");
         code.Line($"var rows = Math.Min({R}, endRow - r);");
         Unpack();
@@ -52,43 +53,67 @@ internal sealed class PanelEmitter(SourceWriter code, VectorSet set, WeightForma
         code.Line();
     }
 
+    // Eight rows at a time: the same block of each, turned so that a row is a lane.
     private void Unpack()
     {
-        code.Open($"for (var i = 0; i < {R}; i++)");
+        var narrow = set.Narrow;
+        code.Open($"for (var i = 0; i < {R}; i += 8)");
         // Rows past the end repeat the last: their results fall on padding.
-        code.Line("var group = weights + (r + Math.Min(i, rows - 1)) * rowBytes;");
+        if (format.IsSuperBlock()) UnpackSuperBlocks();
+        else
+            for (var j = 0; j < 8; j++) code.Line($"var row{j} = weights + (r + Math.Min(i{(j == 0 ? "" : $" + {j}")}, rows - 1)) * rowBytes;");
+        code.Line($"var to = panel + 4 * i;");
+        code.Open(format.IsSuperBlock() ? $"for (var b = 0; b < blocks; b++, to += {32 * R})" : $"for (nint b = 0, at = 0; b < blocks; b++, at += {format.BlockBytes()}, to += {32 * R})");
         if (format.IsSuperBlock())
-        {
-            code.Open($"for (var b = 0; b < blocks; b += 8, group += {_blocks.GroupBytes})");
-            _blocks.UnpackShared(code, "group");
-            for (var j = 0; j < 8; j++) UnpackBlock(j, j == 0 ? "b" : $"(b + {j})");
-            _blocks.Scales(code, "group", 8, _ => null);
             for (var j = 0; j < 8; j++)
-            {
-                var (part, lane) = (set.Parts * j / 8, j % (8 / set.Parts));
-                code.Line($"scales[(b + {j}) * {R} + i] = {set.Part("scale", part)}.GetElement({lane});");
-                if (format.HasMinimum()) code.Line($"seconds[(b + {j}) * {R} + i] = {set.Part("minimum", part)}.GetElement({lane});");
-            }
-        }
+                for (var p = 0; p < set.Parts; p++) code.Line($"var {set.Part("w" + j, p)} = {narrow.V}.Load(flat + b * 256 + {32 * j + 16 * p});");
         else
         {
-            code.Open($"for (var b = 0; b < blocks; b++, group += {format.BlockBytes()})");
-            UnpackBlock(0, "b");
-            code.Line($"scales[b * {R} + i] = {BlockFormat.ScalarHalf("group")};");
-            if (format.HasMinimum()) code.Line($"seconds[b * {R} + i] = {BlockFormat.ScalarHalf("group + 2")};");
+            // The next eight rows lie behind these: they are on their way while these are multiplied.
+            if (set.Parts == 1)
+                for (var line = 0; line < 8 * format.BlockBytes(); line += 64) code.Line($"Sse.Prefetch0(row0 + 8 * rowBytes + 8 * at + {line});");
+            for (var j = 0; j < 8; j++) _blocks.Unpack(code, $"row{j} + at", 0, "w" + j);
+        }
+        narrow.Transpose(code, "w", "column");
+        for (var k = 0; k < 8; k++)
+            for (var p = 0; p < set.Parts; p++) code.Line($"{narrow.V}.Store({set.Part("column" + k, p)}.AsByte(), to + {4 * R * k + 16 * p});");
+        if (!format.IsSuperBlock())
+        {
+            narrow.HalfScales(code, [.. Enumerable.Range(0, 8).Select(j => ($"row{j} + at", (string?)null))], format.HasMinimum());
+            for (var p = 0; p < set.Parts; p++) code.Line($"{narrow.V}.Store({set.Part("scale", p)}, scales + b * {R} + i + {4 * p});");
+            if (format.HasMinimum())
+                for (var p = 0; p < set.Parts; p++) code.Line($"{narrow.V}.Store({set.Part("minimum", p)}, seconds + b * {R} + i + {4 * p});");
         }
         code.Close();
         code.Close();
     }
 
-    private void UnpackBlock(int j, string b)
+    // Eight blocks of a row share bytes: row by row to memory first.
+    private void UnpackSuperBlocks()
     {
-        _blocks.Unpack(code, "group", j);
-        code.Line($"var pieces{j} = (uint*)(panel + {b} * {R * 32}) + i;");
+        code.Open("for (var j = 0; j < 8; j++)");
+        code.Line("var group = weights + (r + Math.Min(i + j, rows - 1)) * rowBytes;");
+        code.Line($"var rowScales = scales + i + j;");
+        code.Line($"var rowSeconds = seconds + i + j;");
+        code.Open($"for (var b = 0; b < blocks; b += 8, group += {_blocks.GroupBytes}, rowScales += {8 * R}, rowSeconds += {8 * R})");
+        code.Line("var rowFlat = flat + b * 256 + j * 32;");
+        _blocks.UnpackShared(code, "group");
         for (var k = 0; k < 8; k++)
-            code.Line($"pieces{j}[{k * R}] = {set.Part("w" + j, set.Parts * k / 8)}.AsUInt32().GetElement({k % (8 / set.Parts)});");
-        if (format == WeightFormat.Q6_K)
-            code.Line($"((uint*)seconds)[{b} * {R} + i] = (ushort)(short){BlockFormat.HalfScales("group", j)}[0] | (uint)(ushort)(short){BlockFormat.HalfScales("group", j)}[1] << 16;");
+        {
+            _blocks.Unpack(code, "group", k);
+            for (var p = 0; p < set.Parts; p++) code.Line($"{set.Narrow.V}.Store({set.Part("w" + k, p)}.AsByte(), rowFlat + {256 * k + 16 * p});");
+        }
+        _blocks.Scales(code, "group", 8, _ => null);
+        for (var k = 0; k < 8; k++)
+        {
+            var (part, lane) = (set.Parts * k / 8, k % (8 / set.Parts));
+            code.Line($"rowScales[{k * R}] = {set.Part("scale", part)}.GetElement({lane});");
+            if (format.HasMinimum()) code.Line($"rowSeconds[{k * R}] = {set.Part("minimum", part)}.GetElement({lane});");
+            if (format == WeightFormat.Q6_K)
+                code.Line($"((uint*)rowSeconds)[{k * R}] = (ushort)(short){BlockFormat.HalfScales("group", k)}[0] | (uint)(ushort)(short){BlockFormat.HalfScales("group", k)}[1] << 16;");
+        }
+        code.Close();
+        code.Close();
     }
 
     private void Tile(int tokens)

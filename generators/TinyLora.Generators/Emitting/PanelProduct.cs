@@ -13,13 +13,13 @@ internal sealed class PanelProduct(SourceWriter code, VectorSet set, WeightForma
     /// <summary>Rows a register.</summary>
     public int Lanes => set.PanelRows / Parts;
 
-    public string V => "Vector" + 32 * Lanes;
+    public string V => set.V;
 
     public string Part(string name, int p) => set.Part(name, p);
 
-    public string Fma(string a, string b, string c) => Lanes == 16 ? $"Avx512F.FusedMultiplyAdd({a}, {b}, {c})" : set.Fma(a, b, c);
+    public string Fma(string a, string b, string c) => set.Fma(a, b, c);
 
-    private bool Wide => Lanes == 16;
+    private bool Wide => set.Abreast == 2;
 
     private string Isa => Wide ? "Avx512BW" : "Avx2";
 

@@ -8,6 +8,11 @@ namespace TinyLora.Generators.Emitting;
 internal sealed class VectorProductEmitter(SourceWriter code, VectorSet set, WeightFormat format, KernelSize size)
 {
     private readonly BlockFormat _blocks = new(format, set);
+    private readonly BlockPair _pairs = new(code, format);
+    // Eight lanes of sums, whatever the registers of the blocks hold.
+    private readonly VectorSet _lanes = set.Narrow;
+    // Widening 16 bits to a register of two rows costs more than it saves.
+    private readonly VectorSet _rows = format == WeightFormat.F32 ? set : set.Narrow;
 
     public void Emit(string name)
     {
@@ -19,12 +24,13 @@ internal sealed class VectorProductEmitter(SourceWriter code, VectorSet set, Wei
         {
             // One row's sums wait for each other; those of several rows do not.
             code.Open($"for (; r + {FloatRows} <= endRow; r += {FloatRows}, row += {FloatRows} * rowBytes)");
-            FloatSums("x", FloatRows);
-            for (var i = 0; i < FloatRows; i++) Store(i, $"y[r + {i}]");
+            FloatSums(_rows, "x", FloatRows);
+            if (_rows.Abreast == 2) LaneTree.StoreRows(code, ["sum0", "sum1"], "", "y + r");
+            else for (var i = 0; i < FloatRows; i++) Store(i, $"y[r + {i}]");
             code.Close();
         }
         code.Open("for (; r < endRow; r++, row += rowBytes)");
-        Row("x", "y[r]");
+        OneRow("x", "y[r]");
         code.Close();
         code.Close();
         code.Line();
@@ -39,7 +45,7 @@ internal sealed class VectorProductEmitter(SourceWriter code, VectorSet set, Wei
         code.Open("for (var r = firstRow; r < endRow; r++, row += rowBytes)");
         code.Open("for (var t = 0; t < count; t++)");
         code.Line("var input = x + t * xStride;");
-        Row("input", "y[t * yStride + r]");
+        OneRow("input", "y[t * yStride + r]");
         code.Close();
         code.Close();
         code.Close();
@@ -63,25 +69,18 @@ internal sealed class VectorProductEmitter(SourceWriter code, VectorSet set, Wei
         foreach (var line in set.Constants) code.Line(line);
     }
 
-    private void Row(string x, string output)
+    private void OneRow(string x, string output)
     {
         if (format.IsQuantized())
         {
-            for (var p = 0; p < set.Parts; p++) code.Line($"var {Sum(0, p)} = {set.V}<float>.Zero;");
+            for (var p = 0; p < set.Parts; p++) code.Line($"var {Sum(0, p)} = {_lanes.V}<float>.Zero;");
             QuantizedRow(x);
         }
-        else FloatSums(x, 1);
+        else FloatSums(_lanes, x, 1);
         Store(0, output);
     }
 
-    // The tree over the eight lanes.
-    private void Store(int row, string output)
-    {
-        var four = set.Parts == 1 ? $"{Sum(row, 0)}.GetLower() + {Sum(row, 0)}.GetUpper()" : $"{Sum(row, 0)} + {Sum(row, 1)}";
-        code.Line($"var four{row} = {four};");
-        code.Line($"var two{row} = four{row} + Vector128.Shuffle(four{row}, Vector128.Create(2, 3, 2, 3));");
-        code.Line($"{output} = two{row}.ToScalar() + two{row}.GetElement(1);");
-    }
+    private void Store(int row, string output) => LaneTree.Store(code, _lanes, $"sum{row}", $"{row}", output);
 
     private string Sum(int row, int part) => set.Part($"sum{row}", part);
 
@@ -120,29 +119,29 @@ internal sealed class VectorProductEmitter(SourceWriter code, VectorSet set, Wei
     // Eight blocks: their exact integer sums side by side, one fused multiply-add into the lanes.
     private void Group(string b, int count, Func<int, string?> present)
     {
-        if (set.Bits == 256 && count == 8)
+        if (set.Bits >= 256 && count == 8)
             for (var line = 0; line < _blocks.GroupBytes; line += 64) code.Line($"Sse.Prefetch0(group + {Prefetch + line});");
-        _blocks.UnpackShared(code, "group");
-        var partials = new string[8];
-        for (var j = 0; j < 8; j++)
+        if (set.Abreast == 2) _pairs.UnpackShared("group");
+        else _blocks.UnpackShared(code, "group");
+        var partials = Enumerable.Repeat(set.Zero, 8 / set.Abreast).ToArray();
+        for (var j = 0; j < count; j += set.Abreast)
         {
-            partials[j] = j < count ? $"p{j}" : $"{set.V}<int>.Zero";
-            if (j >= count) continue;
+            partials[j / set.Abreast] = $"p{j}";
             if (present(j) is { } condition)
             {
-                code.Line($"var p{j} = {set.V}<int>.Zero;");
+                code.Line($"var p{j} = {set.Zero};");
                 code.Open($"if ({condition})");
-                _blocks.Unpack(code, "group", j);
+                Unpack(j, count, present);
                 code.Line($"p{j} = {Dot(j)};");
                 code.Close();
             }
             else
             {
-                _blocks.Unpack(code, "group", j);
+                Unpack(j, count, present);
                 code.Line($"var p{j} = {Dot(j)};");
             }
         }
-        foreach (var line in set.Reduce("sums", partials)) code.Line(line);
+        foreach (var line in set.Reduce("sums", partials, _blocks.Signed || format == WeightFormat.Q6_K ? "" : "m")) code.Line(line);
         _blocks.Scales(code, "group", count, present);
         if (format == WeightFormat.Q6_K && set.UnsignedWeights)
         {
@@ -154,12 +153,24 @@ internal sealed class VectorProductEmitter(SourceWriter code, VectorSet set, Wei
         for (var p = 0; p < set.Parts; p++)
         {
             var (at, sums, sum) = ($"{b} + {p * 4}", set.Part("sums", p), Sum(0, p));
-            if (_blocks.OffsetShift > 0) sums = $"({sums} - {set.V}.ShiftLeft({set.V}.Load(blockSums + {at}), {_blocks.OffsetShift}))";
+            if (_blocks.OffsetShift > 0) sums = $"({sums} - {_lanes.V}.ShiftLeft({_lanes.V}.Load(blockSums + {at}), {_blocks.OffsetShift}))";
             if (format == WeightFormat.Q6_K && set.UnsignedWeights)
                 sums = $"({sums} - Vector256.ShiftLeft(offsets, 5))";
-            code.Line($"{sum} = {set.Fma($"{set.V}.ConvertToSingle({sums})", $"{set.Part("scale", p)} * {set.V}.Load(scales + {at})", sum)};");
-            if (format.HasMinimum()) code.Line($"{sum} = {set.Fma(set.Part("minimum", p), $"{set.V}.Load(scaledSums + {at})", sum)};");
+            code.Line($"{sum} = {_lanes.Fma($"{_lanes.V}.ConvertToSingle({sums})", $"{set.Part("scale", p)} * {_lanes.V}.Load(scales + {at})", sum)};");
+            if (format.HasMinimum()) code.Line($"{sum} = {_lanes.Fma(set.Part("minimum", p), $"{_lanes.V}.Load(scaledSums + {at})", sum)};");
         }
+    }
+
+    private void Unpack(int j, int count, Func<int, string?> present)
+    {
+        if (set.Abreast == 1)
+        {
+            _blocks.Unpack(code, "group", j);
+            return;
+        }
+        // The last block of an odd number stands beside itself: its second sum falls on activations of scale zero.
+        var (first, second) = (j * format.BlockBytes(), Math.Min(j + 1, count - 1) * format.BlockBytes());
+        _pairs.Unpack("group", j, $"group + {first}", present(j + 1) is { } condition && second > first ? $"group + ({condition} ? {second} : {first})" : $"group + {second}");
     }
 
     // Far enough ahead for one thread's stream, near enough to stay in the first cache.
@@ -171,35 +182,34 @@ internal sealed class VectorProductEmitter(SourceWriter code, VectorSet set, Wei
 
     private const int FloatRows = 4;
 
-    private void FloatSums(string x, int rows)
+    private void FloatSums(VectorSet on, string x, int rows)
     {
+        var registers = rows / on.Abreast;
         code.Line($"var floats = (float*){x};");
-        for (var i = 0; i < rows; i++)
-        {
-            if (i > 0) code.Line($"var row{i} = row + {i} * rowBytes;");
-            for (var p = 0; p < set.Parts; p++) code.Line($"var {Sum(i, p)} = {set.V}<float>.Zero;");
-        }
+        for (var i = 1; i < rows; i++) code.Line($"var row{i} = row + {i} * rowBytes;");
+        for (var i = 0; i < registers; i++)
+            for (var p = 0; p < set.Parts; p++) code.Line($"var {Sum(i, p)} = {on.V}<float>.Zero;");
         var whole = size.Of(c => c & ~7, "(columns & ~7)");
         if (whole != "0")
         {
             code.Open($"for (var k = 0; k < {whole}; k += 8)");
             // Several streams are too many for the processor to foresee: the next rows are asked for as these are read.
-            if (rows > 1 && set.Bits == 256)
+            if (rows > 1 && set.Bits >= 256)
                 for (var line = 0; line < 8 * rows * format.BlockBytes(); line += 64)
                     code.Line($"Sse.Prefetch0(row + {rows} * rowBytes + k * {rows * format.BlockBytes()} + {line});");
-            for (var p = 0; p < set.Parts; p++) code.Line($"var {set.Part("input8", p)} = {set.V}.Load(floats + k + {4 * p});");
-            for (var i = 0; i < rows; i++)
+            for (var p = 0; p < set.Parts; p++) code.Line($"var {set.Part("input8", p)} = {on.LoadInput($"floats + k + {4 * p}")};");
+            for (var i = 0; i < registers; i++)
                 for (var p = 0; p < set.Parts; p++)
-                    code.Line($"{Sum(i, p)} = {set.Fma(FloatWeights.Load(set, format, Pointer(i), $"k + {4 * p}"), set.Part("input8", p), Sum(i, p))};");
+                    code.Line($"{Sum(i, p)} = {on.Fma(FloatWeights.Load(on, format, Row(i * on.Abreast), $"k + {4 * p}", Row(i * on.Abreast + 1)), set.Part("input8", p), Sum(i, p))};");
             code.Close();
         }
-        for (var i = 0; i < rows; i++)
+        for (var i = 0; i < registers; i++)
         {
-            var row = i;
-            FloatWeights.Tail(code, set, format, size, Pointer(i), whole, p =>
-                code.Line($"{Sum(row, p)} = {set.Fma(set.Part("last", p), $"{set.V}.Load(floats + {whole} + {4 * p})", Sum(row, p))};"));
+            var register = i;
+            FloatWeights.Tail(code, on, format, size, Row(i * on.Abreast), whole, p =>
+                code.Line($"{Sum(register, p)} = {on.Fma(set.Part("last", p), on.LoadInput($"floats + {whole} + {4 * p}"), Sum(register, p))};"), Row(i * on.Abreast + 1));
         }
     }
 
-    private static string Pointer(int row) => row == 0 ? "row" : $"row{row}";
+    private static string Row(int index) => index == 0 ? "row" : $"row{index}";
 }

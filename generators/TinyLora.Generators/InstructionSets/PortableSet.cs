@@ -40,26 +40,25 @@ internal class PortableSet : VectorSet
 
     public override string ScaledHalvesDot(string w, string q, string m, string s) => $"BlockDot.PortableScaled({w}Low, {w}High, {q}, {m}, {s})";
 
-    public override IEnumerable<string> Reduce(string name, IReadOnlyList<string> p) =>
+    public override IEnumerable<string> Reduce(string name, IReadOnlyList<string> p, string m) =>
     [
         $"var {name}Low = Vector128.Create(Vector128.Sum({p[0]}), Vector128.Sum({p[1]}), Vector128.Sum({p[2]}), Vector128.Sum({p[3]}));",
         $"var {name}High = Vector128.Create(Vector128.Sum({p[4]}), Vector128.Sum({p[5]}), Vector128.Sum({p[6]}), Vector128.Sum({p[7]}));",
     ];
 
-    public override void HalfScales(SourceWriter code, IReadOnlyList<(string At, string? Condition)?> blocks, bool minimum)
+    public override void HalfScales(SourceWriter code, IReadOnlyList<(string At, string? Condition)> heads, bool minimum)
     {
         foreach (var (name, offset) in minimum ? [("scale", 0), ("minimum", 2)] : new[] { ("scale", 0) })
             for (var p = 0; p < 2; p++)
             {
-                var lanes = blocks.Skip(4 * p).Take(4).Select(block => block switch
-                {
-                    null => "0",
-                    { Condition: null } present => $"*(short*)({present.At} + {offset})",
-                    { } perhaps => $"{perhaps.Condition} ? *(short*)({perhaps.At} + {offset}) : 0",
-                });
+                var lanes = Enumerable.Range(4 * p, 4).Select(j => j >= heads.Count ? "0" : (heads[j].Condition is { } condition ? condition + " ? " : "")
+                    + $"*(short*)({heads[j].At} + {offset})" + (heads[j].Condition == null ? "" : " : 0"));
                 code.Line($"var {Part(name, p)} = {BlockFormat.HalfBits(this, $"Vector128.Create({string.Join(", ", lanes)})")};");
             }
     }
+
+    public override void Transpose(SourceWriter code, string rows, string columns) =>
+        throw new NotSupportedException($"{Name} multiplies row by row.");
 
     public override string WidenBytes(string eightBytes, int part) =>
         $"Vector128.{(part == 0 ? "WidenLower" : "WidenUpper")}(Vector128.WidenLower(Vector128.CreateScalar({eightBytes}).AsByte())).AsInt32()";

@@ -7,10 +7,11 @@ using TinyLora.Generators.Specs;
 namespace TinyLora.Generators.Parsing;
 
 /// <summary>What the source says of a model: its class and the attribute's arguments.</summary>
+/// <param name="Assembly">Name of the assembly that the class is part of.</param>
 /// <param name="Ranks">Ascending; empty where the attribute names none.</param>
 /// <param name="Flaws">What is wrong with the class or the arguments themselves.</param>
 internal sealed record Declaration(
-    string Namespace, string TypeName, string Accessibility, string ManifestName, EquatableArray<int> Ranks, EquatableArray<Flaw> Flaws)
+    string Assembly, string Namespace, string TypeName, string Accessibility, string ManifestName, EquatableArray<int> Ranks, EquatableArray<Flaw> Flaws)
 {
     /// <summary>The declaration, and the attribute's place, which later steps must not see.</summary>
     public static LocatedDeclaration Read(GeneratorAttributeSyntaxContext context, CancellationToken cancellation)
@@ -24,6 +25,7 @@ internal sealed record Declaration(
             ? RankList.Check(value.Values.Select(item => item.Value).OfType<int>(), $"of '{type.Name}'", flaws)
             : [];
         var declaration = new Declaration(
+            type.ContainingAssembly.Name,
             type.ContainingNamespace.IsGlobalNamespace ? "" : type.ContainingNamespace.ToDisplayString(),
             type.Name,
             SyntaxFacts.GetText(type.DeclaredAccessibility),

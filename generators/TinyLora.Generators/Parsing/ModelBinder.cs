@@ -21,6 +21,7 @@ internal static class ModelBinder
         if (flaws.Count > 0 || named[0].Spec is not { } manifest) return new BoundModel(null, flaws.ToArray());
 
         var spec = new ModelSpec(
+            declaration.Assembly,
             declaration.Namespace,
             declaration.TypeName,
             declaration.Accessibility,

@@ -9,10 +9,14 @@ internal static class TilePlan
     /// <remarks>
     /// A token of an integer tile holds its float sums and its integer sums in registers, beside the weights, one broadcast and two constants:
     /// 2 n + 4 registers of one part, so n = 6 of 16; with 32 registers 8 hide the latency.
-    /// ARM holds two parts a token and eight bytes vectors of activations: n = 4.
+    /// ARM holds two parts a token and eight bytes vectors of activations: n = 4. A pair takes little longer than one alone: its weights are loaded once.
     /// </remarks>
-    public static IReadOnlyList<int> Panel(VectorSet set) => set.Parts == 2 ? [4, 1] : set.Registers == 32 ? [8, 1] : [6, 1];
+    public static IReadOnlyList<int> Panel(VectorSet set) => set.Parts == 2 ? [4, 2, 1] : set.Registers == 32 ? [8, 2, 1] : [6, 2, 1];
 
-    /// <summary>Rows of W and input rows of a float tile: their product of accumulators, the loads of one and a broadcast-free load of the other.</summary>
-    public static (int Rows, int Inputs) Float(VectorSet set) => set.Parts == 2 ? (4, 2) : (4, 3);
+    /// <summary>Rows of W and input rows, most first, of float tiles: their product of accumulators, the loads of one and a broadcast-free load of the other.</summary>
+    /// <remarks>With two rows a register, 4 registers of rows by 6 inputs: 24 sums, 6 inputs and one of weights are 31 of 32. A batch of a few tokens takes 3.</remarks>
+    public static (int Rows, IReadOnlyList<int> Inputs) Float(VectorSet set) => set.Abreast == 2 ? (8, [6, 3, 1]) : set.Parts == 2 ? (4, [2, 1]) : (4, [3, 1]);
+
+    /// <summary>Input rows that one load of an adapter's B serves: with four registers of rows, half of the registers are sums.</summary>
+    public static int LoraUpInputs(VectorSet set) => set.Registers / (8 * set.Parts);
 }

@@ -1,6 +1,7 @@
 namespace TinyLora.Generators.Specs;
 
 /// <summary>A declared model: all that its generated class depends on.</summary>
+/// <param name="Assembly">Name of the assembly that the class is part of.</param>
 /// <param name="Namespace">Empty for the global namespace.</param>
 /// <param name="Accessibility">public or internal.</param>
 /// <param name="ManifestName">File name of the manifest.</param>
@@ -9,6 +10,7 @@ namespace TinyLora.Generators.Specs;
 /// <param name="Formats">The format of every matrix, for the check when a file is opened.</param>
 /// <param name="Ranks">Adapter ranks with kernels of their own, ascending; may be empty.</param>
 internal sealed record ModelSpec(
+    string Assembly,
     string Namespace,
     string TypeName,
     string Accessibility,

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Reflection;
+using TinyLora.Adapters;
 using TinyLora.Inference;
 
 namespace TinyLora.Cli.Benchmarking;
@@ -18,6 +19,8 @@ internal sealed class Benchmark
     public required int GenerateLength { get; init; }
     public required int RepetitionCount { get; init; }
     public required IBenchmarkReport Report { get; init; }
+    /// <summary>Loads an adapter for each session of <see cref="AdapterSetTests"/>; null: without these tests.</summary>
+    public Func<LoraAdapter[]>? LoadAdapters { get; init; }
 
     public void Run()
     {
@@ -29,25 +32,27 @@ internal sealed class Benchmark
         var first = Stopwatch.GetElapsedTime(start).TotalSeconds;
 
         Report.Engine($"tinylora {Version}", model.InstructionSet.Name);
-        Report.Test("first-token", firstLength, [first]);
+        Report.Test("first-token", new TestRuns(firstLength, [first], 0));
         foreach (var length in PromptLengths)
         {
             using var session = Open(model, length);
             var tokens = RandomTokens(model, length);
             session.Prefill(tokens);
-            Report.Test($"prefill{length}", length, Repeat(session, () => session.Prefill(tokens)));
+            Report.Test($"prefill{length}", TestRuns.Measure(length, RepetitionCount, () => session.Rewind(0), () => session.Prefill(tokens)));
         }
         if (GenerateLength > 0)
         {
             using var session = Open(model, GenerateLength);
             var tokens = RandomTokens(model, GenerateLength);
             session.Decode(tokens[0]);
-            Report.Test($"decode{GenerateLength}", GenerateLength, Repeat(session, () =>
+            Report.Test($"decode{GenerateLength}", TestRuns.Measure(GenerateLength, RepetitionCount, () => session.Rewind(0), () =>
             {
                 foreach (var token in tokens) session.Decode(token);
             }));
         }
         Report.Memory(startBytes, ResidentMemory.Peak);
+        if (LoadAdapters != null && GenerateLength > 0)
+            new AdapterSetTests { Model = model, Adapters = LoadAdapters(), Tokens = RandomTokens(model, GenerateLength), RepetitionCount = RepetitionCount, Report = Report }.Run();
     }
 
     private static string Version => typeof(Benchmark).Assembly.GetName().Version?.ToString(3) ?? "";
@@ -59,18 +64,5 @@ internal sealed class Benchmark
         var tokens = new int[length];
         for (var i = 0; i < length; i++) tokens[i] = _random.Next(model.Shape.VocabularySize);
         return tokens;
-    }
-
-    private double[] Repeat(Session session, Action test)
-    {
-        var seconds = new double[RepetitionCount];
-        for (var i = 0; i < seconds.Length; i++)
-        {
-            session.Rewind(0);
-            var start = Stopwatch.GetTimestamp();
-            test();
-            seconds[i] = Stopwatch.GetElapsedTime(start).TotalSeconds;
-        }
-        return seconds;
     }
 }

@@ -8,9 +8,8 @@ internal interface IBenchmarkReport
     void Engine(string engine, string kernels);
 
     /// <param name="test">Name of the test.</param>
-    /// <param name="tokenCount">Tokens of one run.</param>
-    /// <param name="seconds">Time of each run.</param>
-    void Test(string test, int tokenCount, double[] seconds);
+    /// <param name="runs">What it took.</param>
+    void Test(string test, TestRuns runs);
 
     /// <param name="startBytes">Resident before the model was opened.</param>
     /// <param name="peakBytes">The most that was resident at once.</param>

@@ -11,13 +11,14 @@ internal sealed class JsonBenchmarkReport(Terminal terminal) : IBenchmarkReport
         json.WriteString("kernels", kernels);
     });
 
-    public void Test(string test, int tokenCount, double[] seconds) => WriteLine(json =>
+    public void Test(string test, TestRuns runs) => WriteLine(json =>
     {
         json.WriteString("test", test);
-        json.WriteNumber("tokens", tokenCount);
+        json.WriteNumber("tokens", runs.TokenCount);
         json.WriteStartArray("seconds");
-        foreach (var value in seconds) json.WriteNumberValue(value);
+        foreach (var value in runs.Seconds) json.WriteNumberValue(value);
         json.WriteEndArray();
+        json.WriteNumber("allocated_bytes", runs.AllocatedBytes);
     });
 
     public void Memory(long startBytes, long peakBytes) => WriteLine(json =>

@@ -69,8 +69,8 @@ internal sealed class AdapterCommand
     private static void Save(LoraAdapter adapter, string output, ModelShape? shape, ModelHash? hash)
     {
         if (IsGguf(output)) adapter.SaveGguf(output, shape!, hash);
-        else if (shape == null && adapter.Content.RowOrder != RotaryLayout.Halves)
-            throw new UnusableInputException($"{adapter.Path}: its rows stand in another order; the model is needed: -m MODEL.");
+        else if (shape == null && adapter.Content.NeedsShapeForPeft)
+            throw new UnusableInputException($"{adapter.Path}: PEFT's form of it depends on the model: -m MODEL.");
         else adapter.SavePeft(output, shape, hash);
     }
 

@@ -18,6 +18,7 @@ internal sealed class BenchCommand
     };
     private readonly Option<int> _generate = SharedOptions.Count("--generate", "Tokens to decode one by one; 0: none.", 0);
     private readonly Option<int> _repetitions = SharedOptions.Count("--repetitions", "Runs of each test (1).", 1);
+    private readonly Option<bool> _sets = SharedOptions.Flag("--sets", "Also decode without the adapters, with two, with another at each token, and eight sessions with an adapter each.");
     private readonly Option<bool> _json = SharedOptions.Flag("--json", "Write JSON, one object a line.");
 
     public static Command Create(Terminal terminal)
@@ -28,6 +29,7 @@ internal sealed class BenchCommand
         command.Add(options._prompts);
         command.Add(options._generate);
         command.Add(options._repetitions);
+        command.Add(options._sets);
         command.Add(options._json);
         command.SetAction(parsed => options.Run(parsed, terminal));
         return command;
@@ -41,6 +43,7 @@ internal sealed class BenchCommand
             PromptLengths = parsed.GetValue(_prompts) ?? [],
             GenerateLength = parsed.GetValue(_generate),
             RepetitionCount = parsed.Has(_repetitions) ? parsed.GetValue(_repetitions) : 1,
+            LoadAdapters = parsed.Has(_sets) ? () => _model.LoadAdapters(parsed, AdapterSetTests.SessionCount) : null,
             Report = parsed.Has(_json) ? new JsonBenchmarkReport(terminal) : new TextBenchmarkReport(terminal),
         };
         benchmark.Run();

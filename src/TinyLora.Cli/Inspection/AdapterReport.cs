@@ -26,6 +26,8 @@ internal static class AdapterReport
         WriteStrings(json, "replaces", adapter.Replaces);
         JsonOutput.WriteNumbers(json, "invocation_tokens", [.. adapter.InvocationTokens]);
         WriteStrings(json, "types", [.. adapter.Modules.SelectMany(module => new[] { module.TypeOfA, module.TypeOfB }).Distinct().Order().Select(type => type.ToString())]);
+        WriteStrings(json, "replaces", adapter.Replaces);
+        JsonOutput.WriteNumbers(json, "invocation_tokens", [.. adapter.InvocationTokens]);
         json.WriteNumber("parameters", adapter.ParameterCount);
         json.WriteNumber("bytes", adapter.SizeInBytes);
         json.WriteString("base_hash", adapter.BaseHash?.ToString());

@@ -50,7 +50,7 @@ internal sealed unsafe class AdapterBinder
     {
         if (_content.Architecture is { } architecture && architecture != _shape.Architecture)
             Throw.BadFile(_content.Path, "general.architecture", architecture, $"{_shape.Architecture}, as the model is");
-        foreach (var pair in _content.Pairs)
+        foreach (var pair in _content.PairsFor(_shape))
         {
             if (WeightNames.IsOfLayer(pair.Kind) && pair.Layer >= _shape.LayerCount) Throw.BadFile(_content.Path, pair.A.Tensor, $"layer {pair.Layer}", $"0 to {_shape.LayerCount - 1}, as the model has");
             ref readonly var linear = ref PartBinder.LinearOf(weights, pair.Kind, pair.Layer);

@@ -51,7 +51,7 @@ internal sealed unsafe class AdapterBuilder(string path)
     public void Add(AdapterPart part, WeightKind kind, int layer, TensorEntry tensor, int[] tokens)
     {
         if (_others.TryGetValue((layer, kind, part), out var other)) Throw.BadFile(path, tensor.Name, $"a second one beside {other.Tensor.Name}", "one");
-        var dimensions = part is AdapterPart.TokenRows or AdapterPart.BaseCopy || (part == AdapterPart.Weight && kind is WeightKind.Embedding or WeightKind.Head) ? 2 : 1;
+        var dimensions = part is AdapterPart.TokenRows or AdapterPart.BaseCopy || (part == AdapterPart.Weight && WeightNames.IsMatrix(kind)) ? 2 : 1;
         Check(tensor, dimensions);
         if (part == AdapterPart.TokenRows && tensor.Shape[0] != tokens.Length) Throw.BadFile(path, tensor.Name, $"{tensor.Shape[0]} rows", $"{tokens.Length}, one for each of trainable_token_indices");
         _others.Add((layer, kind, part), (tensor, tokens));
@@ -59,17 +59,6 @@ internal sealed unsafe class AdapterBuilder(string path)
 
     /// <summary>Whether one of these is there.</summary>
     public bool Has(AdapterPart part, WeightKind kind, int layer) => _others.ContainsKey((layer, kind, part));
-
-    /// <summary>Whether anything stands in for something of the base.</summary>
-    public bool HasReplacements
-    {
-        get
-        {
-            foreach (var (_, _, part) in _others.Keys)
-                if (part is AdapterPart.Bias or AdapterPart.Weight or AdapterPart.TokenRows) return true;
-            return false;
-        }
-    }
 
     /// <exception cref="InvalidDataException">One of these parts belongs to a module without LoRA.</exception>
     public void RequirePairs(params ReadOnlySpan<AdapterPart> parts)
@@ -87,6 +76,9 @@ internal sealed unsafe class AdapterBuilder(string path)
         }
     }
 
+    /// <summary>After <see cref="Build"/>, where A and B are transposed: those of the embedding as they act on a head that is tied to it; null without LoRA on it, or with LoRA on a head of its own.</summary>
+    public LoraPair? PairOfTiedHead { get; private set; }
+
     /// <summary>Checks all and copies them.</summary>
     /// <exception cref="InvalidDataException">A half is missing, a shape or type is wrong, or a number is not finite.</exception>
     public LoraPair[] Build(ScalingRule rule, out AdapterTensor[] others, out AlignedBuffer memory)
@@ -103,6 +95,8 @@ internal sealed unsafe class AdapterBuilder(string path)
             if (!float.IsFinite(draft.Scaling)) Throw.BadFile(path, draft.A.Name, $"a scaling of {draft.Scaling}", "a finite number");
         }
         foreach (var (tensor, _) in _others.Values) bytes += Room(tensor);
+        var embedding = Transposed && !_drafts.ContainsKey((0, WeightKind.Head)) ? _drafts.GetValueOrDefault((0, WeightKind.Embedding)) : null;
+        if (embedding != null) bytes += Room(embedding.A!) + Room(embedding.B!);
         memory = new AlignedBuffer(bytes);
         try
         {
@@ -115,6 +109,8 @@ internal sealed unsafe class AdapterBuilder(string path)
                 var b = Copy(draft.B!, Transposed, ref at);
                 pairs[i++] = new LoraPair(kind, layer, a, b, draft.Alpha, draft.Scaling);
             }
+            // E + c A B as a head: x times its rows, c A (B x).
+            if (embedding != null) PairOfTiedHead = new LoraPair(WeightKind.Head, 0, Copy(embedding.B!, false, ref at), Copy(embedding.A!, false, ref at), embedding.Alpha, embedding.Scaling);
             others = new AdapterTensor[_others.Count];
             i = 0;
             foreach (var ((layer, kind, part), (tensor, tokens)) in _others) others[i++] = new AdapterTensor(part, kind, layer, Copy(tensor, false, ref at), tokens);
@@ -129,8 +125,7 @@ internal sealed unsafe class AdapterBuilder(string path)
 
     private Draft DraftOf(WeightKind kind, int layer, string module, TensorEntry tensor)
     {
-        if (Transposed && kind is WeightKind.Embedding or WeightKind.Head) Throw.NotSupported(path, $"{tensor.Name}: mlx-lm's LoRA on the {(kind == WeightKind.Head ? "output head" : "token embedding")}");
-        if (kind is not (WeightKind.Embedding or WeightKind.Head) && kind < WeightKind.Query) Throw.BadFile(path, tensor.Name, "LoRA on a norm", "on one of the seven projections");
+        if (!WeightNames.IsMatrix(kind)) Throw.BadFile(path, tensor.Name, "LoRA on a norm", "on one of the seven projections");
         if (!_drafts.TryGetValue((layer, kind), out var draft)) _drafts.Add((layer, kind), draft = new Draft { Module = module });
         return draft;
     }
@@ -170,8 +165,10 @@ internal sealed unsafe class AdapterBuilder(string path)
         var (rows, columns) = (tensor.Shape.Count == 1 ? 1 : (int)tensor.Shape[0], (int)tensor.Shape[tensor.Shape.Count - 1]);
         if (type.IsQuantized())
         {
-            if (transpose) Throw.NotSupported(path, $"{tensor.Name}: element type {tensor.TypeName}, transposed");
-            Conversions.Decode(type, tensor.Data, (float*)to, tensor.ElementCount);
+            using var decoded = AlignedBuffer.OfFloats(tensor.ElementCount);
+            Conversions.Decode(type, tensor.Data, decoded.Floats, tensor.ElementCount);
+            if (transpose) Transpose(decoded.Pointer, to, rows, columns, sizeof(float));
+            else Buffer.MemoryCopy(decoded.Pointer, to, tensor.ElementCount * sizeof(float), tensor.ElementCount * sizeof(float));
             type = ElementType.F32;
         }
         else if (transpose)

@@ -9,4 +9,6 @@ internal enum AdapterChanges
     Biases = 2,
     Embedding = 4,
     Head = 8,
+    /// <summary>Whole projections of the layers.</summary>
+    Matrices = 16,
 }

@@ -118,6 +118,7 @@ public static unsafe class AdapterCombination
             ArgumentNullException.ThrowIfNull(adapter, nameof(adapters));
             foreach (var tensor in adapter.Content.Others)
                 if (tensor.IsApplied) throw new ArgumentException($"{adapter.Path} holds {tensor.Matrix.Tensor}: only A and B can be combined.", nameof(adapters));
+            if (adapter.Content.PairOfTiedHead != null) throw new ArgumentException($"{adapter.Path} is mlx-lm's, on the embedding, and acts on the head too where a model ties both: convert it for PEFT with the model first.", nameof(adapters));
             if (adapter.InvocationTokens.Count > 0) throw new ArgumentException($"{adapter.Path} is switched on by invocation tokens: it cannot be combined.", nameof(adapters));
             if (adapter.Content.RowOrder != adapters[0].Content.RowOrder || adapter.Content.Architecture != adapters[0].Content.Architecture)
                 throw new ArgumentException($"{adapter.Path} orders its rows as another format or architecture does than {adapters[0].Path}: convert one of them first.", nameof(adapters));

@@ -20,6 +20,9 @@ internal sealed class AdapterContent : IDisposable
     /// <summary>By layer, and within one in the order of <see cref="WeightKind"/>; at least one.</summary>
     public required LoraPair[] Pairs { get; init; }
 
+    /// <summary>The embedding's pair turned to act on a head that is tied to it, where the file's maker computes it so (mlx-lm); else null.</summary>
+    public LoraPair? PairOfTiedHead { get; init; }
+
     /// <summary>What is neither an A nor a B.</summary>
     public AdapterTensor[] Others { get; init; } = [];
 
@@ -45,6 +48,22 @@ internal sealed class AdapterContent : IDisposable
     public IReadOnlyDictionary<string, string> Metadata { get; init; } = new Dictionary<string, string>();
 
     public required AlignedBuffer Memory { get; init; }
+
+    /// <summary>Whether PEFT's form depends on the base: on the size of its heads, or on whether its head is tied.</summary>
+    public bool NeedsShapeForPeft => RowOrder != RotaryLayout.Halves || PairOfTiedHead != null;
+
+    /// <summary>What A and B there are for a model.</summary>
+    public LoraPair[] PairsFor(ModelShape shape) => PairOfTiedHead != null && shape.TiedEmbedding ? [.. Pairs, PairOfTiedHead] : Pairs;
+
+    /// <summary>Whether a tensor acts on one of the model's: rows of the embedding are also rows of a head that is tied to it and has none of its own.</summary>
+    public bool ActsOn(AdapterTensor tensor, WeightKind kind, int layer, ModelShape shape)
+    {
+        if (tensor.Kind == kind && tensor.Layer == layer) return true;
+        if (kind != WeightKind.Head || !shape.TiedEmbedding || tensor is not { Kind: WeightKind.Embedding, Part: AdapterPart.TokenRows }) return false;
+        foreach (var other in Others)
+            if (other is { Kind: WeightKind.Head, Part: AdapterPart.TokenRows }) return false;
+        return true;
+    }
 
     public void Dispose() => Memory.Dispose();
 }

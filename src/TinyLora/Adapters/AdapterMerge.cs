@@ -1,37 +1,53 @@
 using TinyLora.Errors;
-using TinyLora.Files;
 using TinyLora.Numerics;
 using TinyLora.Weights;
 
 namespace TinyLora.Adapters;
 
-/// <summary>Writes a model with adapters merged into its weights: the base's file or folder copied, each changed tensor in its own type, requantised where that is quantised.</summary>
+/// <summary>Writes a model with adapters merged into its weights, requantised where these are quantised.</summary>
 public static class AdapterMerge
 {
     /// <summary>W becomes W + Scale · Scaling · B A, adapter after adapter; DoRA's gain, biases, saved modules and token rows as at inference.</summary>
+    /// <remarks>
+    /// A head that is tied to the embedding stays so where adapters change both alike; else the new model has a head of its own. Blocks of weights that no adapter changes keep their bytes, unless
+    /// a type is given.
+    /// </remarks>
     /// <param name="model">A GGUF file or a Hugging Face folder.</param>
     /// <param name="adapters">Each with its <see cref="LoraAdapter.Scale"/>; those at 0 change nothing.</param>
     /// <param name="output">A file for a file, a folder for a folder; must not exist.</param>
-    /// <returns>The changed tensors in the order of the file, and what rounding added to each.</returns>
-    /// <exception cref="ArgumentException">There are no adapters.</exception>
+    /// <param name="type">The type of all matrices; null: each keeps its own. A folder holds F32, F16 and BF16 only.</param>
+    /// <returns>The tensors whose numbers changed or were stored anew, in the order of the file, and what rounding added to each.</returns>
+    /// <exception cref="ArgumentException">There are no adapters, or a folder was to hold quantised matrices.</exception>
     /// <exception cref="IOException">The output exists, or cannot be written.</exception>
     /// <exception cref="InvalidDataException">
-    /// An adapter does not fit, or what it does has no place in the base's tensors: invocation tokens; a bias where the base has none; one side of a head that is tied to the embedding; DoRA on
-    /// the embedding; a K type, which cannot be requantised here; a result that is not finite.
+    /// An adapter does not fit, or what it does has no place in the base's tensors: invocation tokens; a bias where the base's form has none; rows that are no whole number of blocks of the type;
+    /// a result that is not finite.
     /// </exception>
-    public static IReadOnlyList<MergedTensor> Merge(string model, ReadOnlySpan<LoraAdapter> adapters, string output)
+    public static IReadOnlyList<MergedTensor> Merge(string model, ReadOnlySpan<LoraAdapter> adapters, string output, ElementType? type = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(model);
         ArgumentException.ThrowIfNullOrEmpty(output);
         if (adapters.Length == 0) throw new ArgumentException("There are no adapters.", nameof(adapters));
         if (File.Exists(output) || Directory.Exists(output)) throw new IOException($"{output} is there already.");
         using var weights = ModelWeights.Open(model);
+        if (weights.Folder != null && type is { } quantized && quantized.IsQuantized())
+            throw new ArgumentException($"A Hugging Face folder holds F32, F16 or BF16, not {quantized}: merge into a GGUF file of the model for that.", nameof(type));
         var held = 0;
         try
         {
             // In use, so that no one disposes them meanwhile.
             for (; held < adapters.Length; held++) adapters[held].AddUse();
-            return Write(weights, new TensorMerger(weights, adapters), output);
+            var active = new List<(AdapterContent Content, float Scale)>();
+            foreach (var adapter in adapters)
+            {
+                adapter.CheckFits(weights);
+                var (content, scale) = (adapter.Content, adapter.Scale);
+                if (scale == 0) continue;
+                if (content.InvocationTokens.Length > 0)
+                    Throw.BadFile(content.Path, "invocation tokens", $"[{string.Join(", ", content.InvocationTokens)}]", "none: merged weights act on every token, these only after an invocation; use this adapter beside its base, unmerged");
+                active.Add((content, scale));
+            }
+            return Write(weights, new MergePlan(weights, active.Select(part => part.Content), type), new TensorMerger(weights, active), output, type);
         }
         finally
         {
@@ -39,23 +55,24 @@ public static class AdapterMerge
         }
     }
 
-    private static List<MergedTensor> Write(ModelWeights weights, TensorMerger merger, string output)
+    private static List<MergedTensor> Write(ModelWeights weights, MergePlan plan, TensorMerger merger, string output, ElementType? type)
     {
-        var changed = merger.Plan();
         var unfinished = output.TrimEnd(Path.DirectorySeparatorChar) + ".unfinished";
         var report = new List<MergedTensor>();
+        void WriteData(Stream stream, int tensor)
+        {
+            if (MergedRows.Write(stream, plan.Tensors[tensor], merger) is { } changed) report.Add(changed);
+        }
         try
         {
-            if (weights.Folder is not { } folder)
+            if (weights.Gguf is { } gguf)
             {
-                File.Copy(weights.Path, unfinished, overwrite: true);
-                foreach (var (tensor, place) in changed) report.Add(Patch(unfinished, tensor, place, merger));
+                MergedGguf.Write(unfinished, gguf, plan, type, WriteData);
                 File.Move(unfinished, output);
                 return report;
             }
             Directory.CreateDirectory(unfinished);
-            foreach (var file in Directory.GetFiles(folder)) File.Copy(file, Path.Combine(unfinished, Path.GetFileName(file)), overwrite: true);
-            foreach (var (tensor, place) in changed) report.Add(Patch(Path.Combine(unfinished, Path.GetFileName(tensor.Path)), tensor, place, merger));
+            MergedFolder.Write(unfinished, weights.Folder!, weights.Metadata, plan, type, WriteData);
             Directory.Move(unfinished, output);
             return report;
         }
@@ -65,36 +82,5 @@ public static class AdapterMerge
             File.Delete(unfinished);
             throw;
         }
-    }
-
-    private static unsafe MergedTensor Patch(string path, TensorEntry tensor, TensorPlace place, TensorMerger merger)
-    {
-        var type = tensor.Type!.Value;
-        var columns = (int)tensor.Shape[tensor.Shape.Count - 1];
-        var rows = tensor.ElementCount / columns;
-        var bytes = new byte[type.ByteCount(columns)];
-        using var memory = AlignedBuffer.OfFloats(2L * columns);
-        var row = memory.Floats;
-        var rounded = row + columns;
-        double square = 0, distance = 0;
-        using var stream = new FileStream(path, FileMode.Open, FileAccess.Write);
-        stream.Position = tensor.Offset;
-        merger.Begin(place);
-        fixed (byte* to = bytes)
-            for (var r = 0; r < rows; r++)
-            {
-                Conversions.Decode(type, tensor.Data + r * (nint)bytes.Length, row, columns);
-                merger.Row(place, r, row, columns);
-                BlockEncoder.Encode(type, row, to, columns);
-                Conversions.Decode(type, to, rounded, columns);
-                for (var k = 0; k < columns; k++)
-                {
-                    if (!float.IsFinite(rounded[k])) Throw.BadFile(tensor.Path, tensor.Name, $"{row[k]} after the merge", $"a finite number that {type} can hold");
-                    square += (double)row[k] * row[k];
-                    distance += ((double)row[k] - rounded[k]) * ((double)row[k] - rounded[k]);
-                }
-                stream.Write(bytes);
-            }
-        return new MergedTensor(tensor.Name, type, square == 0 ? 0 : Math.Sqrt(distance / square));
     }
 }

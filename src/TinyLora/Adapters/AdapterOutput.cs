@@ -27,6 +27,18 @@ internal static unsafe class AdapterOutput
         for (var row = 0; row < pair.A.Rows; row++) stream.Write(Row(pair.A, row));
     }
 
+    /// <summary>Rows and columns exchanged.</summary>
+    public static void WriteTurned(Stream stream, LoraMatrix matrix)
+    {
+        var size = matrix.Type.BlockBytes();
+        var row = new byte[size * matrix.Rows];
+        for (var c = 0; c < matrix.Columns; c++)
+        {
+            for (var r = 0; r < matrix.Rows; r++) new ReadOnlySpan<byte>(matrix.Data + (r * (long)matrix.Columns + c) * size, size).CopyTo(row.AsSpan(r * size));
+            stream.Write(row);
+        }
+    }
+
     /// <summary>B with the rows of queries and keys in the order that the format wants.</summary>
     public static void WriteB(Stream stream, LoraPair pair, RotaryLayout from, RotaryLayout to, int headSize)
     {

@@ -14,7 +14,7 @@ internal sealed unsafe class BoundParts(AdapterContent content) : IDisposable
     /// <summary>[4 · LayerCount + 1] pointers, the final norm last; null where none is replaced.</summary>
     public nint[]? Norms { get; set; }
 
-    /// <summary>[7 · LayerCount] pointers to what must be added to a base's bias to replace it; null where none is.</summary>
+    /// <summary>[7 · LayerCount + 1], by <see cref="NumberOf"/>: pointers to what must be added to a base's bias to replace it; null where none is.</summary>
     public nint[]? Shifts { get; set; }
 
     public AlignedBuffer[] Memory { get; set; } = [];
@@ -22,14 +22,18 @@ internal sealed unsafe class BoundParts(AdapterContent content) : IDisposable
     /// <summary>Stands in for the base's where it has weights.</summary>
     public Linear Embedding;
 
-    /// <summary>Stands in for the base's where it has weights.</summary>
-    public Linear Head;
+    /// <summary>[7 · LayerCount + 1], by <see cref="NumberOf"/>: stand in for the base's where they have weights; null where none does.</summary>
+    public Linear[]? Matrices { get; set; }
 
     public TokenRows EmbeddingRows;
 
     public TokenRows HeadRows;
 
     public EmbeddingLora EmbeddingLora;
+
+    /// <summary>The number of a projection among all, the head last.</summary>
+    public static int NumberOf(int layer, LoraPlace place, int index, int layerCount) =>
+        place == LoraPlace.Head ? 7 * layerCount : 7 * layer + index + place switch { LoraPlace.Attention => 0, LoraPlace.Output => 3, LoraPlace.Mlp => 4, _ => 6 };
 
     /// <summary>The tensor that both stand in for, or null.</summary>
     public string? ConflictWith(BoundParts other)

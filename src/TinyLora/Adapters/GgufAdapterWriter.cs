@@ -1,4 +1,4 @@
-using System.Text;
+using TinyLora.Files;
 using TinyLora.Numerics;
 using TinyLora.Weights;
 
@@ -7,10 +7,6 @@ namespace TinyLora.Adapters;
 /// <summary>Writes an adapter as llama.cpp reads it: GGUF 3, X.lora_a and X.lora_b beside each base tensor X.</summary>
 internal static unsafe class GgufAdapterWriter
 {
-    private const uint Version = 3;
-    private const int Alignment = 32;
-    private const uint StringType = 8, Float32Type = 6;
-
     /// <param name="content">The adapter.</param>
     /// <param name="path">The file; replaced if it is there.</param>
     /// <param name="shape">The base model's.</param>
@@ -20,33 +16,31 @@ internal static unsafe class GgufAdapterWriter
     private static void Write(AdapterContent content, Stream stream, ModelShape shape, ModelHash? baseHash)
     {
         var alpha = AlphaFor(content);
-        using var writer = new BinaryWriter(stream, Encoding.UTF8, leaveOpen: true);
-        writer.Write("GGUF"u8);
-        writer.Write(Version);
-        writer.Write(2UL * (ulong)content.Pairs.Length);
-        writer.Write(baseHash == null ? 4UL : 5UL);
-        WriteKey(writer, "general.type", "adapter");
-        WriteKey(writer, "general.architecture", shape.Architecture);
-        WriteKey(writer, "adapter.type", "lora");
-        if (baseHash != null) WriteKey(writer, ModelHash.Key, baseHash.ToString());
-        WriteText(writer, "adapter.lora.alpha");
-        writer.Write(Float32Type);
-        writer.Write(alpha);
-        var offset = 0L;
-        foreach (var pair in content.Pairs)
+        var pairs = content.PairsFor(shape);
+        var output = new GgufOutput();
+        output.Key("general.type", "adapter");
+        output.Key("general.architecture", shape.Architecture);
+        output.Key("adapter.type", "lora");
+        output.Key("adapter.lora.alpha", alpha);
+        if (content.InvocationTokens.Length > 0) output.Key("adapter.alora.invocation_tokens", content.InvocationTokens);
+        if (baseHash != null) output.Key(ModelHash.Key, baseHash.ToString());
+        foreach (var pair in pairs)
         {
-            WriteInfo(writer, pair, "lora_a", pair.A.Type, pair.A, ref offset);
-            WriteInfo(writer, pair, "lora_b", TypeOfB(pair, alpha), pair.B, ref offset);
+            var name = $"{WeightNames.Gguf(pair.Kind, pair.Layer)}.weight";
+            var (type, isTurned) = (TypeOfB(pair, alpha), pair.Kind == WeightKind.Embedding);
+            output.Tensor($"{name}.lora_a", isTurned ? [pair.A.Columns, pair.A.Rows] : [pair.A.Rows, pair.A.Columns], pair.A.Type.ToString(), pair.A.Bytes);
+            output.Tensor($"{name}.lora_b", [pair.B.Rows, pair.B.Columns], type.ToString(), type.ByteCount(pair.B.Count));
         }
         var order = shape.Architecture == "llama" ? RotaryLayout.Interleaved : RotaryLayout.Halves;
-        foreach (var pair in content.Pairs)
+        output.Write(stream, (to, i) =>
         {
-            Pad(writer);
-            AdapterOutput.WriteA(stream, pair);
-            Pad(writer);
-            if (TypeOfB(pair, alpha) == pair.B.Type && FactorOf(pair, alpha) == 1) AdapterOutput.WriteB(stream, pair, content.RowOrder, order, shape.HeadSize);
-            else WriteScaled(writer, pair, FactorOf(pair, alpha), content.RowOrder, order, shape.HeadSize);
-        }
+            var pair = pairs[i / 2];
+            // The embedding's A is [VocabularySize, Rank] here: a token's row is looked up.
+            if (i % 2 == 0 && pair.Kind == WeightKind.Embedding) AdapterOutput.WriteTurned(to, pair.A);
+            else if (i % 2 == 0) AdapterOutput.WriteA(to, pair);
+            else if (FactorOf(pair, alpha) == 1) AdapterOutput.WriteB(to, pair, content.RowOrder, order, shape.HeadSize);
+            else WriteScaled(to, pair, FactorOf(pair, alpha), content.RowOrder, order, shape.HeadSize);
+        });
     }
 
     /// <summary>The one alpha of the file; not 0, which would mean a scaling of 1.</summary>
@@ -66,7 +60,7 @@ internal static unsafe class GgufAdapterWriter
 
     private static ElementType TypeOfB(LoraPair pair, float alpha) => FactorOf(pair, alpha) == 1 ? pair.B.Type : ElementType.F32;
 
-    private static void WriteScaled(BinaryWriter writer, LoraPair pair, double factor, RotaryLayout from, RotaryLayout to, int headSize)
+    private static void WriteScaled(Stream stream, LoraPair pair, double factor, RotaryLayout from, RotaryLayout to, int headSize)
     {
         var row = new float[pair.B.Columns];
         for (var r = 0; r < pair.B.Rows; r++)
@@ -75,39 +69,8 @@ internal static unsafe class GgufAdapterWriter
             fixed (byte* bytes = source)
             fixed (float* values = row)
                 Conversions.Decode(pair.B.Type, bytes, values, row.Length);
-            foreach (var value in row) writer.Write((float)(value * factor));
+            for (var j = 0; j < row.Length; j++) row[j] = (float)(row[j] * factor);
+            stream.Write(System.Runtime.InteropServices.MemoryMarshal.AsBytes(row.AsSpan()));
         }
-    }
-
-    private static void WriteInfo(BinaryWriter writer, LoraPair pair, string part, ElementType type, LoraMatrix matrix, ref long offset)
-    {
-        WriteText(writer, $"{WeightNames.Gguf(pair.Kind, pair.Layer)}.weight.{part}");
-        writer.Write(2u);
-        writer.Write((ulong)matrix.Columns);
-        writer.Write((ulong)matrix.Rows);
-        writer.Write(type switch { ElementType.F32 => 0u, ElementType.F16 => 1u, _ => 30u });
-        writer.Write((ulong)offset);
-        offset += (type.ByteCount(matrix.Count) + Alignment - 1) & -Alignment;
-    }
-
-    private static void WriteKey(BinaryWriter writer, string key, string value)
-    {
-        WriteText(writer, key);
-        writer.Write(StringType);
-        WriteText(writer, value);
-    }
-
-    private static void WriteText(BinaryWriter writer, string text)
-    {
-        var bytes = Encoding.UTF8.GetBytes(text);
-        writer.Write((ulong)bytes.Length);
-        writer.Write(bytes);
-    }
-
-    private static void Pad(BinaryWriter writer)
-    {
-        writer.Flush();
-        while (writer.BaseStream.Position % Alignment != 0) writer.Write((byte)0);
-        writer.Flush();
     }
 }

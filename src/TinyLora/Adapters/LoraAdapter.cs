@@ -124,10 +124,13 @@ public sealed class LoraAdapter : IDisposable
     /// <summary>Whether the rows of W + B A are scaled to norms of the adapter's own (DoRA; Liu et al., 2024, arXiv 2402.09353).</summary>
     public bool IsDora { get; }
 
-    /// <summary>What stands in for the base's own while <see cref="Scale"/> is not 0, whatever it is: norms, head, embedding, rows of these, biases, each by its Hugging Face name.</summary>
+    /// <summary>What stands in for the base's own while <see cref="Scale"/> is not 0, whatever it is: norms, projections, head, embedding, rows of the last two, biases, each by its Hugging Face name.</summary>
     public IReadOnlyList<string> Replaces => _replaced;
 
-    /// <summary>The tokens whose last occurrence in the prompt switches the adapter on, from their first one on (aLoRA); empty: it is always on.</summary>
+    /// <summary>
+    /// The tokens whose last occurrence in the prompt switches A and B on, from their first one on (aLoRA); empty: they are always on. As in PEFT they hold back neither what <see cref="Replaces"/> names
+    /// nor A and B of the embedding.
+    /// </summary>
     public IReadOnlyList<int> InvocationTokens => _content.InvocationTokens;
 
     /// <summary>Numbers in all A and B and beside them.</summary>
@@ -159,7 +162,7 @@ public sealed class LoraAdapter : IDisposable
 
     /// <summary>Saves it as a PEFT folder: the numbers as they are, the file's own scaling, not <see cref="Scale"/>.</summary>
     /// <param name="folder">Made if it is not there; its <c>adapter_config.json</c> and <c>adapter_model.safetensors</c> are replaced.</param>
-    /// <param name="shape">The base model's; needed only for a GGUF adapter of the llama architecture, whose rows stand in another order.</param>
+    /// <param name="shape">The base model's; needed only for a GGUF adapter of the llama architecture, whose rows stand in another order, and for one of mlx-lm on the embedding, which may act on the head too.</param>
     /// <param name="baseHash">Stored in the file (PEFT ignores it) and checked wherever the adapter is put on; null: the adapter's own, if it has one. The model computes it.</param>
     /// <exception cref="ArgumentNullException">The shape is needed and missing.</exception>
     /// <exception cref="ObjectDisposedException">The adapter is disposed.</exception>
@@ -167,11 +170,11 @@ public sealed class LoraAdapter : IDisposable
     public void SavePeft(string folder, ModelShape? shape = null, ModelHash? baseHash = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(folder);
-        if (_content.RowOrder != RotaryLayout.Halves) ArgumentNullException.ThrowIfNull(shape);
+        if (_content.NeedsShapeForPeft) ArgumentNullException.ThrowIfNull(shape);
         lock (_lock)
         {
             ObjectDisposedException.ThrowIf(_disposed, this);
-            PeftAdapterWriter.Write(_content, folder, shape?.HeadSize ?? 0, baseHash ?? BaseHash);
+            PeftAdapterWriter.Write(_content, folder, shape, baseHash ?? BaseHash);
         }
     }
 
@@ -182,7 +185,7 @@ public sealed class LoraAdapter : IDisposable
     /// <param name="path">The file; replaced if it is there.</param>
     /// <param name="shape">The base model's.</param>
     /// <param name="baseHash">Stored in the file (llama.cpp ignores it) and checked wherever the adapter is put on; null: the adapter's own, if it has one. The model computes it.</param>
-    /// <exception cref="InvalidOperationException">It holds more than A and B of projections and the head.</exception>
+    /// <exception cref="InvalidOperationException">It holds more than A and B: magnitudes, biases, whole modules, rows of tokens.</exception>
     /// <exception cref="ObjectDisposedException">The adapter is disposed.</exception>
     /// <exception cref="IOException">The file cannot be written.</exception>
     public void SaveGguf(string path, ModelShape shape, ModelHash? baseHash = null)
@@ -293,10 +296,7 @@ public sealed class LoraAdapter : IDisposable
     private void RefuseForGguf()
     {
         foreach (var tensor in _content.Others)
-            if (tensor.IsApplied) throw new InvalidOperationException($"{Path}: {tensor.Matrix.Tensor} cannot be saved as GGUF: only A and B can.");
-        if (_content.InvocationTokens.Length > 0) throw new InvalidOperationException($"{Path}: an adapter with invocation tokens cannot be saved as GGUF.");
-        foreach (var pair in _content.Pairs)
-            if (pair.Kind == WeightKind.Embedding) throw new InvalidOperationException($"{Path}: LoRA on the token embedding cannot be saved as GGUF.");
+            if (tensor.IsApplied) throw new InvalidOperationException($"{Path}: {tensor.Matrix.Tensor} cannot be saved as GGUF, which holds A and B only: save it for PEFT, or merge it into the model.");
     }
 
     private static string NameOf(string path)

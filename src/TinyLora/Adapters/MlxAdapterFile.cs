@@ -1,11 +1,13 @@
 using System.Text.Json;
 using TinyLora.Errors;
+using TinyLora.Weights;
 
 namespace TinyLora.Adapters;
 
 /// <summary>
 /// Reads mlx-lm's adapters: a configuration with <c>lora_parameters</c>, and lora_a [In, Rank] and lora_b [Rank, Out] of each module;
-/// <c>scale</c> multiplies the product as it is, whatever the rank (and an <c>alpha</c> beside it, which mlx-lm does not read).
+/// <c>scale</c> multiplies the product as it is, whatever the rank (and an <c>alpha</c> beside it, which mlx-lm does not read); m beside them where <c>fine_tune_type</c> is dora. LoRA on the
+/// embedding also acts on a head that is tied to it.
 /// </summary>
 internal static class MlxAdapterFile
 {
@@ -15,8 +17,12 @@ internal static class MlxAdapterFile
     /// <exception cref="InvalidDataException">The files are damaged, do not belong together, or ask for what is not supported.</exception>
     public static AdapterContent Read(string configPath, JsonElement root, AdapterTensors file)
     {
-        if (root.TryGetProperty("fine_tune_type", out var kind) && !(kind.ValueKind == JsonValueKind.String && kind.ValueEquals("lora")))
-            Throw.BadFile(configPath, "fine_tune_type", kind.GetRawText(), "\"lora\", the only one that is supported");
+        var isDora = false;
+        if (root.TryGetProperty("fine_tune_type", out var kind))
+        {
+            isDora = kind.ValueKind == JsonValueKind.String && kind.ValueEquals("dora");
+            if (!isDora && !(kind.ValueKind == JsonValueKind.String && kind.ValueEquals("lora"))) Throw.BadFile(configPath, "fine_tune_type", kind.GetRawText(), "\"lora\" or \"dora\": nothing else is supported");
+        }
         var parameters = root.GetProperty("lora_parameters");
         if (parameters.ValueKind != JsonValueKind.Object) Throw.BadFile(configPath, "lora_parameters", parameters.ValueKind.ToString(), "an object");
         var scale = double.NaN;
@@ -31,21 +37,30 @@ internal static class MlxAdapterFile
         foreach (var tensor in file.Tensors)
         {
             var name = ModuleName.Parse(tensor.Name);
-            if (name.Part is not ("lora_a" or "lora_b")) Throw.BadFile(file.Path, tensor.Name, name.Part == "m" ? "a DoRA magnitude" : "an unknown kind of tensor", "lora_a or lora_b: nothing else is supported");
+            if (name.Part is not ("lora_a" or "lora_b" or "m")) Throw.BadFile(file.Path, tensor.Name, "an unknown kind of tensor", "lora_a, lora_b, or m: nothing else is supported");
+            if (name.Part == "m" && !isDora) Throw.BadFile(file.Path, tensor.Name, "a DoRA magnitude without fine_tune_type dora", "one with it");
             if (!name.TryGetPlace(out var place, out var layer)) Throw.BadFile(file.Path, tensor.Name, "a tensor that has no place in the model", "one of a layer's seven projections");
-            if (name.Part == "lora_a") builder.AddA(place, layer, name.Module, tensor);
+            if (isDora && place == WeightKind.Embedding) Throw.BadFile(file.Path, tensor.Name, "mlx-lm's DoRA on the embedding, whose norms are those of the tokens' rows", "DoRA on projections and the head; PEFT's on the embedding is read too");
+            if (name.Part == "m") builder.Add(AdapterPart.Magnitude, place, layer, tensor, []);
+            else if (name.Part == "lora_a") builder.AddA(place, layer, name.Module, tensor);
             else builder.AddB(place, layer, name.Module, tensor);
         }
+        builder.RequirePairs(AdapterPart.Magnitude);
+        if (isDora)
+            foreach (var (place, layer, tensor) in builder.Pairs)
+                if (!builder.Has(AdapterPart.Magnitude, place, layer)) Throw.BadFile(file.Path, tensor, "no m beside it", "one, as fine_tune_type says");
         var pairs = builder.Build((_, a, rank) =>
         {
             if (stated != 0 && rank != stated) Throw.BadFile(file.Path, a.Name, $"rank {rank}", $"rank {stated}, which {Path.GetFileName(configPath)} states");
             return (scale * rank, (float)scale);
-        }, out _, out var memory);
+        }, out var others, out var memory);
         return new AdapterContent
         {
             Path = file.Path,
             Format = AdapterFormat.Mlx,
             Pairs = pairs,
+            PairOfTiedHead = builder.PairOfTiedHead,
+            Others = others,
             Alpha = pairs[0].Alpha,
             BaseModel = root.TryGetProperty("model", out var model) && model.ValueKind == JsonValueKind.String ? model.GetString() : null,
             BaseHash = baseHash,

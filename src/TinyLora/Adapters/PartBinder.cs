@@ -38,7 +38,7 @@ internal sealed unsafe class PartBinder
     {
         var binder = new PartBinder(content, weights);
         var parts = new BoundParts(content);
-        foreach (var pair in content.Pairs)
+        foreach (var pair in content.PairsFor(weights.Shape))
         {
             if (pair.Kind == WeightKind.Embedding) binder.BindEmbedding(parts, pair);
             else binder.BindVectors(sites, pair);
@@ -54,19 +54,22 @@ internal sealed unsafe class PartBinder
     {
         var matrix = tensor.Matrix;
         if (WeightNames.IsOfLayer(tensor.Kind) && tensor.Layer >= _shape.LayerCount) Bad(matrix, $"layer {tensor.Layer}", $"0 to {_shape.LayerCount - 1}");
-        var isMatrix = tensor.Kind is WeightKind.Embedding or WeightKind.Head;
+        var isMatrix = WeightNames.IsMatrix(tensor.Kind) && tensor.Part is AdapterPart.Weight or AdapterPart.TokenRows or AdapterPart.BaseCopy;
         var size = tensor.Kind switch
         {
-            WeightKind.Embedding or WeightKind.FinalNorm or WeightKind.AttentionNorm or WeightKind.MlpNorm => _shape.HiddenSize,
+            WeightKind.FinalNorm or WeightKind.AttentionNorm or WeightKind.MlpNorm => _shape.HiddenSize,
             WeightKind.QueryNorm or WeightKind.KeyNorm => _shape.HasQueryKeyNorm ? _shape.HeadSize : 0,
-            WeightKind.Head => tensor.Part is AdapterPart.Weight or AdapterPart.TokenRows or AdapterPart.BaseCopy ? _shape.HiddenSize : _shape.VocabularySize,
-            _ => LinearOf(_weights, tensor.Kind, tensor.Layer).Rows,
+            // Its magnitudes are those of columns.
+            WeightKind.Embedding => _shape.HiddenSize,
+            _ => isMatrix ? LinearOf(_weights, tensor.Kind, tensor.Layer).Columns : LinearOf(_weights, tensor.Kind, tensor.Layer).Rows,
         };
         if (size == 0) Bad(matrix, "a norm of heads", "none, as the model has none");
         if (matrix.Columns != size) Bad(matrix, $"{matrix.Columns} numbers", $"{size}");
-        if (isMatrix && tensor.Part is AdapterPart.Weight or AdapterPart.BaseCopy && matrix.Rows != _shape.VocabularySize) Bad(matrix, $"{matrix.Rows} rows", $"{_shape.VocabularySize}, the model's vocabulary");
+        if (isMatrix && tensor.Part != AdapterPart.TokenRows && LinearOf(_weights, tensor.Kind, tensor.Layer).Rows is var rows && matrix.Rows != rows) Bad(matrix, $"{matrix.Rows} rows", $"{rows}, as the model has");
         if (tensor.Part == AdapterPart.BaseCopy) CheckCopy(matrix, LinearOf(_weights, tensor.Kind, 0));
         if (tensor.Part != AdapterPart.TokenRows) return;
+        if (tensor.Kind == WeightKind.Embedding && _content.ActsOn(tensor, WeightKind.Head, 0, _shape) && Find(AdapterPart.Weight, WeightKind.Head, 0) != null)
+            Bad(matrix, "rows of the embedding, which are the tied head's too, beside a whole head", "one of the two, or trainable_token_indices that name lm_head");
         var seen = new HashSet<int>();
         foreach (var token in tensor.Tokens)
         {
@@ -161,26 +164,27 @@ internal sealed unsafe class PartBinder
                 var shift = Vector(matrix, Sources(tensor.Kind, w.Rows));
                 if (w.Bias != null)
                     for (var r = 0; r < w.Rows; r++) shift[r] -= w.Bias[r];
-                parts.Shifts ??= new nint[ProjectionCount * _shape.LayerCount];
+                parts.Shifts ??= new nint[ProjectionCount * _shape.LayerCount + 1];
                 parts.Shifts[ProjectionCount * tensor.Layer + (tensor.Kind - WeightKind.Query)] = (nint)shift;
                 parts.Changes |= AdapterChanges.Biases;
                 break;
             case AdapterPart.TokenRows:
                 BindRows(ref tensor.Kind == WeightKind.Head ? ref parts.HeadRows : ref parts.EmbeddingRows, tensor);
-                if (tensor.Kind == WeightKind.Embedding && _shape.TiedEmbedding && Find(AdapterPart.TokenRows, WeightKind.Head, 0) == null) parts.HeadRows = parts.EmbeddingRows;
+                if (tensor.Kind == WeightKind.Embedding && _content.ActsOn(tensor, WeightKind.Head, 0, _shape)) parts.HeadRows = parts.EmbeddingRows;
                 if (parts.HeadRows.Count > 0) parts.Changes |= AdapterChanges.Head;
                 if (parts.EmbeddingRows.Count > 0) parts.Changes |= AdapterChanges.Embedding;
                 break;
-            case AdapterPart.Weight when tensor.Kind is WeightKind.Embedding or WeightKind.Head:
+            case AdapterPart.Weight when tensor.Kind == WeightKind.Embedding:
+                parts.Embedding = Matrix(tensor);
+                parts.Changes |= AdapterChanges.Embedding;
+                break;
+            case AdapterPart.Weight when WeightNames.IsMatrix(tensor.Kind):
+                var own = Matrix(tensor);
+                own.Kernel = findKernel(matrix.Type, matrix.Rows, matrix.Columns);
                 var isHead = tensor.Kind == WeightKind.Head;
-                ref var linear = ref isHead ? ref parts.Head : ref parts.Embedding;
-                // A copy: a session may hold what is bound after the adapter is disposed.
-                linear.Weights = (byte*)Floats((matrix.Bytes + sizeof(float) - 1) / sizeof(float));
-                Buffer.MemoryCopy(matrix.Data, linear.Weights, matrix.Bytes, matrix.Bytes);
-                linear.Type = matrix.Type;
-                (linear.Rows, linear.Columns) = (matrix.Rows, matrix.Columns);
-                if (isHead) linear.Kernel = findKernel(matrix.Type, matrix.Rows, matrix.Columns);
-                parts.Changes |= isHead ? AdapterChanges.Head : AdapterChanges.Embedding;
+                parts.Matrices ??= new Linear[ProjectionCount * _shape.LayerCount + 1];
+                parts.Matrices[isHead ? ^1 : ProjectionCount * tensor.Layer + (tensor.Kind - WeightKind.Query)] = own;
+                parts.Changes |= isHead ? AdapterChanges.Head : AdapterChanges.Matrices;
                 break;
             default:
                 parts.Norms ??= new nint[BoundParts.NormsOfLayer * _shape.LayerCount + 1];
@@ -189,6 +193,17 @@ internal sealed unsafe class PartBinder
                 parts.Changes |= AdapterChanges.Norms;
                 break;
         }
+    }
+
+    /// <summary>A copy, since a session may hold what is bound after the adapter is disposed, with rows in the model's order and the base's bias.</summary>
+    private Linear Matrix(AdapterTensor tensor)
+    {
+        var matrix = tensor.Matrix;
+        var bytes = matrix.Type.ByteCount(matrix.Columns);
+        var to = (byte*)Floats((matrix.Bytes + sizeof(float) - 1) / sizeof(float));
+        var sources = Sources(tensor.Kind, matrix.Rows);
+        for (var row = 0; row < matrix.Rows; row++) Buffer.MemoryCopy(matrix.Data + sources[row] * bytes, to + row * bytes, bytes, bytes);
+        return new Linear { Weights = to, Bias = LinearOf(_weights, tensor.Kind, tensor.Layer).Bias, Rows = matrix.Rows, Columns = matrix.Columns, Type = matrix.Type };
     }
 
     private void BindRows(ref TokenRows rows, AdapterTensor tensor)

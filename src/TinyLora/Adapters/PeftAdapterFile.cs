@@ -53,6 +53,7 @@ internal static class PeftAdapterFile
         foreach (var tensor in file.Tensors)
         {
             var name = ModuleName.Parse(tensor.Name);
+            if (config != null && config.IsTrainingState(name.Part)) continue;
             var isPlaced = name.TryGetPlace(out var kind, out var layer);
             var isAorB = name.Part is "lora_A.weight" or "lora_B.weight" or "lora_embedding_A" or "lora_embedding_B";
             if (isAorB && !isPlaced) Throw.BadFile(file.Path, tensor.Name, "a tensor that has no place in the model", "one of a layer's seven projections");
@@ -76,8 +77,10 @@ internal static class PeftAdapterFile
         "lora_B.bias" when config is { HasBiasOfB: true } && kind == WeightKind.Head => AdapterPart.BiasOfB,
         "lora_magnitude_vector" or "lora_magnitude_vector.weight" when config is { IsDora: true } && kind is WeightKind.Embedding or WeightKind.Head or >= WeightKind.Query => AdapterPart.Magnitude,
         "base_layer.bias" or "bias" when config is { TrainsBias: true } && kind >= WeightKind.Query => AdapterPart.Bias,
+        "bias" when config != null && kind >= WeightKind.Query && config.Saves(name.Module) => AdapterPart.Bias,
         "token_adapter.trainable_tokens_delta" when config != null && kind is WeightKind.Embedding or WeightKind.Head && config.TrainedTokens.ContainsKey(LastOf(name.Module)) => AdapterPart.TokenRows,
-        "weight" when config != null && kind < WeightKind.Query => AdapterPart.Weight,
+        // PEFT also saves an embedding and a head whose vocabulary was resized, without a word in the configuration.
+        "weight" when config != null && (kind < WeightKind.Query || config.Saves(name.Module)) => AdapterPart.Weight,
         _ => null,
     };
 
@@ -92,7 +95,7 @@ internal static class PeftAdapterFile
             "base_layer.weight" => "a copy of the base's weights",
             "base_layer.bias" or "bias" => "a trained bias of the base that bias does not ask for",
             "token_adapter.trainable_tokens_delta" => "rows of tokens without trainable_token_indices",
-            "weight" => "a whole module other than a norm, the head or the embedding (modules_to_save)",
+            "weight" => "a whole module that modules_to_save does not name",
             "lora_a" or "lora_b" => "a tensor named as mlx-lm does, without mlx-lm's configuration",
             _ => "an unknown kind of tensor, or one in the wrong place",
         };

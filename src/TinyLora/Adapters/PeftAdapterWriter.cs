@@ -1,6 +1,6 @@
 using System.Buffers;
-using System.Buffers.Binary;
 using System.Text.Json;
+using TinyLora.Files;
 using TinyLora.Weights;
 
 namespace TinyLora.Adapters;
@@ -8,54 +8,45 @@ namespace TinyLora.Adapters;
 /// <summary>Writes an adapter as PEFT does: a folder with <c>adapter_config.json</c> and <c>adapter_model.safetensors</c>.</summary>
 internal static class PeftAdapterWriter
 {
-    private const int HeaderAlignment = 8;
     private const string Prefix = "base_model.model.";
 
     /// <param name="content">The adapter.</param>
     /// <param name="folder">Made if it is not there; the two files in it are replaced.</param>
-    /// <param name="headSize">Rows of a head; used only where the rows of B must be reordered.</param>
+    /// <param name="shape">The base model's; used only where <see cref="AdapterContent.NeedsShapeForPeft"/> says so.</param>
     /// <param name="baseHash">The base model's, or null.</param>
-    public static void Write(AdapterContent content, string folder, int headSize, ModelHash? baseHash)
+    public static void Write(AdapterContent content, string folder, ModelShape? shape, ModelHash? baseHash)
     {
+        var pairs = shape == null ? content.Pairs : content.PairsFor(shape);
         Directory.CreateDirectory(folder);
-        AdapterOutput.Replace(Path.Combine(folder, AdapterFile.WeightsName), stream => WriteTensors(content, stream, headSize, baseHash));
-        AdapterOutput.Replace(Path.Combine(folder, AdapterFile.ConfigName), stream => stream.Write(Config(content)));
+        AdapterOutput.Replace(Path.Combine(folder, AdapterFile.WeightsName), stream => WriteTensors(content, pairs, stream, shape?.HeadSize ?? 0, baseHash));
+        AdapterOutput.Replace(Path.Combine(folder, AdapterFile.ConfigName), stream => stream.Write(Config(content, pairs)));
     }
 
-    private static void WriteTensors(AdapterContent content, Stream stream, int headSize, ModelHash? baseHash)
+    private static void WriteTensors(AdapterContent content, LoraPair[] pairs, Stream stream, int headSize, ModelHash? baseHash)
     {
-        var header = new ArrayBufferWriter<byte>();
-        using (var json = new Utf8JsonWriter(header))
+        var output = new SafetensorsOutput();
+        foreach (var pair in pairs)
         {
-            json.WriteStartObject();
-            json.WriteStartObject("__metadata__");
-            json.WriteString("format", "pt");
-            if (baseHash != null) json.WriteString(ModelHash.Key, baseHash.ToString());
-            json.WriteEndObject();
-            var at = 0L;
-            foreach (var pair in content.Pairs)
+            var isEmbedding = pair.Kind == WeightKind.Embedding;
+            var module = Prefix + ModuleName.Of(pair.Kind, pair.Layer);
+            Add(output, $"{module}.{(isEmbedding ? "lora_embedding_A" : "lora_A.weight")}", pair.A, false);
+            Add(output, $"{module}.{(isEmbedding ? "lora_embedding_B" : "lora_B.weight")}", pair.B, false);
+        }
+        foreach (var tensor in content.Others) Add(output, $"{Prefix}{ModuleName.Of(tensor.Kind, tensor.Layer)}.{PartOf(tensor)}", tensor.Matrix, IsVector(tensor));
+        var metadata = new List<KeyValuePair<string, string>> { new("format", "pt") };
+        if (baseHash != null) metadata.Add(new(ModelHash.Key, baseHash.ToString()));
+        output.Write(stream, metadata, (to, i) =>
+        {
+            if (i < 2 * pairs.Length)
             {
-                var isEmbedding = pair.Kind == WeightKind.Embedding;
-                var module = ModuleName.Of(pair.Kind, pair.Layer);
-                WriteEntry(json, $"{module}.{(isEmbedding ? "lora_embedding_A" : "lora_A.weight")}", pair.A, false, ref at);
-                WriteEntry(json, $"{module}.{(isEmbedding ? "lora_embedding_B" : "lora_B.weight")}", pair.B, false, ref at);
+                if (i % 2 == 0) AdapterOutput.WriteA(to, pairs[i / 2]);
+                else AdapterOutput.WriteB(to, pairs[i / 2], content.RowOrder, RotaryLayout.Halves, headSize);
+                return;
             }
-            foreach (var tensor in content.Others) WriteEntry(json, $"{ModuleName.Of(tensor.Kind, tensor.Layer)}.{PartOf(tensor)}", tensor.Matrix, IsVector(tensor), ref at);
-            json.WriteEndObject();
-        }
-        while (header.WrittenCount % HeaderAlignment != 0) header.Write(" "u8);
-        Span<byte> length = stackalloc byte[sizeof(ulong)];
-        BinaryPrimitives.WriteUInt64LittleEndian(length, (ulong)header.WrittenCount);
-        stream.Write(length);
-        stream.Write(header.WrittenSpan);
-        foreach (var pair in content.Pairs)
-        {
-            AdapterOutput.WriteA(stream, pair);
-            AdapterOutput.WriteB(stream, pair, content.RowOrder, RotaryLayout.Halves, headSize);
-        }
-        // Only files in this order have them.
-        foreach (var tensor in content.Others)
-            for (var row = 0; row < tensor.Matrix.Rows; row++) stream.Write(AdapterOutput.Row(tensor.Matrix, row));
+            // Only files in this order have them.
+            var matrix = content.Others[i - 2 * pairs.Length].Matrix;
+            for (var row = 0; row < matrix.Rows; row++) to.Write(AdapterOutput.Row(matrix, row));
+        });
     }
 
     private static string PartOf(AdapterTensor tensor) => tensor.Part switch
@@ -69,7 +60,7 @@ internal static class PeftAdapterWriter
     };
 
     private static bool IsVector(AdapterTensor tensor) =>
-        tensor.Part is AdapterPart.BiasOfB or AdapterPart.Bias or AdapterPart.Magnitude || (tensor.Part == AdapterPart.Weight && tensor.Kind is not (WeightKind.Embedding or WeightKind.Head));
+        tensor.Part is AdapterPart.BiasOfB or AdapterPart.Bias or AdapterPart.Magnitude || (tensor.Part == AdapterPart.Weight && !WeightNames.IsMatrix(tensor.Kind));
 
     private static bool Has(AdapterContent content, AdapterPart part)
     {
@@ -78,30 +69,18 @@ internal static class PeftAdapterWriter
         return false;
     }
 
-    private static void WriteEntry(Utf8JsonWriter json, string name, LoraMatrix matrix, bool isVector, ref long at)
-    {
-        json.WriteStartObject(Prefix + name);
-        json.WriteString("dtype", matrix.Type.ToString());
-        json.WriteStartArray("shape");
-        if (!isVector) json.WriteNumberValue(matrix.Rows);
-        json.WriteNumberValue(matrix.Columns);
-        json.WriteEndArray();
-        json.WriteStartArray("data_offsets");
-        json.WriteNumberValue(at);
-        json.WriteNumberValue(at += matrix.Bytes);
-        json.WriteEndArray();
-        json.WriteEndObject();
-    }
+    private static void Add(SafetensorsOutput output, string name, LoraMatrix matrix, bool isVector) =>
+        output.Tensor(name, isVector ? [matrix.Columns] : [matrix.Rows, matrix.Columns], matrix.Type.ToString(), matrix.Bytes);
 
-    private static ReadOnlySpan<byte> Config(AdapterContent content)
+    private static ReadOnlySpan<byte> Config(AdapterContent content, LoraPair[] pairs)
     {
-        var rank = content.Pairs[0].Rank;
+        var rank = pairs[0].Rank;
         var buffer = new ArrayBufferWriter<byte>();
         using (var json = new Utf8JsonWriter(buffer, new JsonWriterOptions { Indented = true }))
         {
             json.WriteStartObject();
             json.WriteStartObject("alpha_pattern");
-            foreach (var pair in content.Pairs)
+            foreach (var pair in pairs)
                 if (pair.Alpha != content.Alpha) json.WriteNumber(Pattern(pair), pair.Alpha);
             json.WriteEndObject();
             json.WriteString("base_model_name_or_path", content.BaseModel);
@@ -120,11 +99,11 @@ internal static class PeftAdapterWriter
             json.WriteString("peft_type", "LORA");
             json.WriteNumber("r", rank);
             json.WriteStartObject("rank_pattern");
-            foreach (var pair in content.Pairs)
+            foreach (var pair in pairs)
                 if (pair.Rank != rank) json.WriteNumber(Pattern(pair), pair.Rank);
             json.WriteEndObject();
             json.WriteStartArray("target_modules");
-            foreach (var pair in content.Pairs) json.WriteStringValue(ModuleName.Of(pair.Kind, pair.Layer));
+            foreach (var pair in pairs) json.WriteStringValue(ModuleName.Of(pair.Kind, pair.Layer));
             json.WriteEndArray();
             json.WriteString("task_type", "CAUSAL_LM");
             json.WriteStartObject("trainable_token_indices");

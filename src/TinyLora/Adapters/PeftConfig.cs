@@ -13,6 +13,7 @@ internal sealed class PeftConfig
     private const double DefaultAlpha = 8;
 
     private readonly string _path;
+    private string? _trainingState;
 
     private PeftConfig(string path)
     {
@@ -76,6 +77,17 @@ internal sealed class PeftConfig
 
     /// <summary>The rank that the file promises for a module.</summary>
     public int RankOf(string module) => (int)RankPattern.Resolve(module, Rank);
+
+    /// <summary>Whether modules_to_save names a module, by the end of its name as PEFT has it.</summary>
+    public bool Saves(string module)
+    {
+        foreach (var saved in SavedModules)
+            if (module.EndsWith(saved, StringComparison.Ordinal)) return true;
+        return false;
+    }
+
+    /// <summary>Whether a part of a module belongs to a method of training that the file names, and to nothing that is computed.</summary>
+    public bool IsTrainingState(string part) => _trainingState != null && part.StartsWith(_trainingState, StringComparison.Ordinal);
 
     /// <summary>The alpha of a module.</summary>
     public double AlphaOf(string module) => AlphaPattern.Resolve(module, Alpha);
@@ -149,6 +161,13 @@ internal sealed class PeftConfig
                 break;
             case "alora_invocation_tokens":
                 if (!IsOff(value)) InvocationTokens = Tokens(name, value);
+                break;
+            // Methods of training whose tensors have no part in inference: PEFT computes plain LoRA there.
+            case "velora_config":
+                if (!IsOff(value)) _trainingState = "lora_velora_embed";
+                break;
+            case "monteclora_config":
+                if (!IsOff(value)) _trainingState = "lora_monteclora_sampler.";
                 break;
             case "layer_replication":
                 RefuseUnlessOff(name, value, "a model with repeated layers");

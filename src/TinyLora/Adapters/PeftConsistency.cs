@@ -16,17 +16,17 @@ internal static class PeftConsistency
             if (config.IsDora && !builder.Has(AdapterPart.Magnitude, kind, layer)) Throw.BadFile(file.Path, tensor, "no lora_magnitude_vector beside it", "one, as use_dora says");
             if (config.HasBiasOfB && kind != WeightKind.Embedding && !builder.Has(AdapterPart.BiasOfB, kind, layer)) Throw.BadFile(file.Path, tensor, "no lora_B.bias beside it", "one, as lora_bias says");
             foreach (var part in (ReadOnlySpan<AdapterPart>)[AdapterPart.Weight, AdapterPart.TokenRows])
-                if (builder.Has(part, kind, layer)) Throw.NotSupported(file.Path, $"{tensor}: LoRA on a module that modules_to_save or trainable_token_indices replace");
+                if (builder.Has(part, kind, layer)) Throw.BadFile(file.Path, tensor, "LoRA on a module that modules_to_save or trainable_token_indices replace", "one of the two, as PEFT has it");
         }
         builder.RequirePairs(AdapterPart.Magnitude, AdapterPart.BiasOfB, AdapterPart.BaseCopy);
         foreach (var module in config.SavedModules)
             if (!HasModule(file, module, "weight")) Throw.BadFile(configPath, "modules_to_save", $"{module}, which has no tensor", "a whole module in the file");
         foreach (var module in config.TrainedTokens.Keys)
             if (!HasModule(file, module, "token_adapter.trainable_tokens_delta")) Throw.BadFile(configPath, "trainable_token_indices", $"{module}, which has no tensor", "rows in the file");
-        if (config.IsDora && config.HasBiasOfB) Throw.NotSupported(configPath, "lora_bias with use_dora");
-        if (hasEmbedding && config.HasBiasOfB) Throw.NotSupported(configPath, "lora_bias on embed_tokens");
-        if (config.InvocationTokens.Length > 0 && (config.IsDora || config.TrainsBias || hasEmbedding || builder.HasReplacements))
-            Throw.NotSupported(configPath, "alora_invocation_tokens with DoRA, trained biases, saved modules, token rows or LoRA on embed_tokens");
+        if (config.IsDora && config.HasBiasOfB) Throw.BadFile(configPath, "lora_bias", "true beside use_dora", "false: PEFT does not compute both together either");
+        if (hasEmbedding && config.HasBiasOfB) Throw.BadFile(configPath, "lora_bias", "true with LoRA on embed_tokens", "false: PEFT has no such bias either");
+        if (config.IsDora && config.InvocationTokens.Length > 0)
+            Throw.BadFile(configPath, "use_dora", "true beside alora_invocation_tokens", "false: PEFT computes plain LoRA then and leaves the magnitudes out");
     }
 
     private static bool HasModule(AdapterTensors file, string module, string part)

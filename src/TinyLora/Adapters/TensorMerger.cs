@@ -1,65 +1,50 @@
-using TinyLora.Errors;
-using TinyLora.Files;
 using TinyLora.Numerics;
 using TinyLora.Weights;
 
 namespace TinyLora.Adapters;
 
-/// <summary>Computes the rows of a model's tensors with adapters merged in.</summary>
+/// <summary>
+/// The numbers of a merge, row by row, adapter after adapter as at inference: what stands in for the base's first, then W ← g (W + c B A) with c = Scale · Scaling and, with DoRA,
+/// g = m / |W + c B A| of the untouched base; without it g = 1.
+/// </summary>
 internal sealed unsafe class TensorMerger
 {
-    private readonly ModelWeights _weights;
-    private readonly List<(AdapterContent Content, float Scale)> _adapters = [];
-    // Of the tensor at hand, by adapter: A as float32, or null without LoRA on it.
-    private readonly float[]?[] _a;
+    // As at inference: a norm of nothing gives a gain that is a number.
+    private const double SmallestSquare = 1e-30;
 
-    public TensorMerger(ModelWeights weights, ReadOnlySpan<LoraAdapter> adapters)
+    private readonly ModelWeights _weights;
+    private readonly Share[] _shares;
+    private double[] _delta = [];
+    private float[] _original = [];
+
+    /// <param name="weights">The base.</param>
+    /// <param name="adapters">Each with its scale, none 0, checked against the base.</param>
+    public TensorMerger(ModelWeights weights, IReadOnlyList<(AdapterContent Content, float Scale)> adapters)
     {
         _weights = weights;
-        foreach (var adapter in adapters)
-        {
-            adapter.CheckFits(weights);
-            var (content, scale) = (adapter.Content, adapter.Scale);
-            if (scale == 0) continue;
-            Check(content);
-            _adapters.Add((content, scale));
-        }
-        _a = new float[]?[_adapters.Count];
-    }
-
-    /// <summary>The tensors that change, in the order of the file.</summary>
-    /// <exception cref="InvalidDataException">A change has no tensor, or one of a type that cannot be written.</exception>
-    public List<(TensorEntry Tensor, TensorPlace Place)> Plan()
-    {
-        var changes = new List<(TensorEntry, TensorPlace)>();
-        var left = new HashSet<TensorPlace>();
-        foreach (var (content, _) in _adapters)
-        {
-            foreach (var pair in content.Pairs) left.Add(new TensorPlace(pair.Kind, pair.Layer, false));
-            foreach (var tensor in content.Others)
-                if (tensor.IsApplied) left.Add(new TensorPlace(tensor.Kind, tensor.Layer, tensor.Part is AdapterPart.Bias or AdapterPart.BiasOfB));
-        }
-        foreach (var tensor in _weights.Tensors)
-        {
-            if (PlaceOf(tensor.Name) is not { } place || !left.Remove(place)) continue;
-            if (tensor.Type is not { } type || !BlockEncoder.Knows(type)) Throw.NotSupported(tensor.Path, $"{tensor.Name}: merging into {tensor.TypeName}");
-            changes.Add((tensor, place));
-        }
-        foreach (var place in left) Throw.BadFile(_weights.Path, ModelName(place), "no such tensor", "one for the adapter to be merged into");
-        return changes;
+        _shares = new Share[adapters.Count];
+        for (var i = 0; i < _shares.Length; i++) _shares[i] = new Share(adapters[i].Content, adapters[i].Scale);
     }
 
     /// <summary>Prepares for the rows of a tensor.</summary>
-    public void Begin(TensorPlace place)
+    public void Begin(TensorPlace place, int columns)
     {
-        for (var i = 0; i < _a.Length; i++)
+        if (_delta.Length < columns) (_delta, _original) = (new double[columns], new float[columns]);
+        var hasBias = false;
+        foreach (var share in _shares)
         {
-            _a[i] = null;
-            if (place.IsBias || PairOf(_adapters[i].Content, place) is not { } pair) continue;
-            // The embedding's rows are tokens: its A is read by columns.
-            var a = new float[pair.A.Count];
-            fixed (float* to = a) Conversions.Decode(pair.A.Type, pair.A.Data, to, a.Length);
-            _a[i] = a;
+            share.Gains = null;
+            share.Take(PairOf(share.Content, place), Find(share.Content, AdapterPart.Magnitude, place));
+            if (place.IsBias)
+            {
+                // g multiplies what earlier adapters have added to the output, their biases of B too.
+                if (hasBias && share.Magnitude != null) share.Gains = RowGains(share, place);
+                hasBias |= Find(share.Content, AdapterPart.BiasOfB, place) != null;
+            }
+            else if (place.Kind == WeightKind.Embedding && share.Magnitude != null)
+            {
+                share.Gains = ColumnGains(share, columns);
+            }
         }
     }
 
@@ -67,13 +52,19 @@ internal sealed unsafe class TensorMerger
     public void Row(TensorPlace place, int row, float* w, int columns)
     {
         // DoRA's norms are those of the untouched base.
-        var original = new ReadOnlySpan<float>(w, columns).ToArray();
-        for (var i = 0; i < _adapters.Count; i++) Replace(_adapters[i].Content, place, row, w, columns);
-        for (var i = 0; i < _adapters.Count; i++)
+        new ReadOnlySpan<float>(w, columns).CopyTo(_original);
+        foreach (var share in _shares) Replace(share.Content, place, row, w, columns);
+        if (place.IsBias)
         {
-            var (content, scale) = _adapters[i];
-            if (place.IsBias) AddBias(content, scale, place, w, columns);
-            else if (_a[i] is { } a) Add(content, PairOf(content, place)!, a, scale, row, original, w, columns);
+            AddBiases(place, w, columns);
+            return;
+        }
+        foreach (var share in _shares)
+        {
+            if (share.Pair == null) continue;
+            Delta(share, row, columns);
+            var gain = share.Magnitude == null || share.Gains != null ? 1.0 : RowGain(share, row, columns);
+            for (var k = 0; k < columns; k++) w[k] = (float)((share.Gains == null ? gain : share.Gains[k]) * (w[k] + _delta[k]));
         }
     }
 
@@ -81,86 +72,102 @@ internal sealed unsafe class TensorMerger
     {
         foreach (var tensor in content.Others)
         {
-            if (!tensor.Replaces || tensor.Kind != place.Kind || tensor.Layer != place.Layer || tensor.Part == AdapterPart.Bias != place.IsBias) continue;
+            if (!tensor.Replaces || !content.ActsOn(tensor, place.Kind, place.Layer, _weights.Shape) || tensor.Part == AdapterPart.Bias != place.IsBias) continue;
             var matrix = tensor.Matrix;
-            var source = tensor.Part == AdapterPart.TokenRows ? Array.IndexOf(tensor.Tokens, row) : row;
-            if (source < 0) continue;
-            if (place.IsBias)
-                for (var k = 0; k < columns; k++) w[k] = Number(matrix, 0, SourceOf(content, place.Kind, k));
-            else
-                Conversions.Decode(matrix.Type, matrix.Data + source * (nint)matrix.Type.ByteCount(columns), w, columns);
-        }
-    }
-
-    private void AddBias(AdapterContent content, float scale, TensorPlace place, float* w, int columns)
-    {
-        if (Find(content, AdapterPart.BiasOfB, place) is not { } bias) return;
-        var factor = scale * PairOf(content, place with { IsBias = false })!.Scaling;
-        for (var k = 0; k < columns; k++) w[k] += factor * Number(bias.Matrix, 0, SourceOf(content, place.Kind, k));
-    }
-
-    private void Add(AdapterContent content, LoraPair pair, float[] a, float scale, int row, float[] original, float* w, int columns)
-    {
-        var factor = (double)scale * pair.Scaling;
-        var delta = new double[columns];
-        var source = SourceOf(content, pair.Kind, row);
-        for (var j = 0; j < pair.Rank; j++)
-        {
-            if (pair.Kind == WeightKind.Embedding)
+            if (place.IsBias || !WeightNames.IsMatrix(place.Kind))
             {
-                var t = factor * a[j * (long)pair.A.Columns + row];
-                for (var k = 0; k < columns; k++) delta[k] += t * Number(pair.B, k, j);
+                for (var k = 0; k < columns; k++) w[k] = Number(matrix, 0, SourceOf(content, place.Kind, k));
                 continue;
             }
-            var b = factor * Number(pair.B, source, j);
-            for (var k = 0; k < columns; k++) delta[k] += b * a[j * (long)columns + k];
+            var source = tensor.Part == AdapterPart.TokenRows ? Array.IndexOf(tensor.Tokens, row) : SourceOf(content, place.Kind, row);
+            if (source >= 0) Conversions.Decode(matrix.Type, matrix.Data + source * (nint)matrix.Type.ByteCount(columns), w, columns);
         }
-        var gain = 1.0;
-        if (Find(content, AdapterPart.Magnitude, new TensorPlace(pair.Kind, pair.Layer, false)) is { } magnitude)
+    }
+
+    private void AddBiases(TensorPlace place, float* w, int columns)
+    {
+        Array.Clear(_delta);
+        foreach (var share in _shares)
         {
-            var square = 0.0;
-            for (var k = 0; k < columns; k++) square += (original[k] + delta[k]) * (original[k] + delta[k]);
-            gain = Number(magnitude.Matrix, 0, source) / Math.Sqrt(square);
+            if (share.Gains != null)
+                for (var k = 0; k < columns; k++) _delta[k] *= share.Gains[k];
+            if (Find(share.Content, AdapterPart.BiasOfB, place) is not { } bias) continue;
+            for (var k = 0; k < columns; k++) _delta[k] += share.Factor * Number(bias.Matrix, 0, SourceOf(share.Content, place.Kind, k));
         }
-        for (var k = 0; k < columns; k++) w[k] = (float)(gain * (w[k] + delta[k]));
+        for (var k = 0; k < columns; k++) w[k] = (float)(w[k] + _delta[k]);
     }
 
-    private void Check(AdapterContent content)
+    /// <summary>c B A of one row, into <see cref="_delta"/>.</summary>
+    private void Delta(Share share, int row, int columns)
     {
-        if (content.InvocationTokens.Length > 0) Throw.NotSupported(content.Path, "merging an adapter that invocation tokens switch on");
-        foreach (var tensor in content.Others)
+        var (pair, a, b) = (share.Pair!, share.A, share.B);
+        Array.Clear(_delta);
+        var rank = pair.Rank;
+        var source = SourceOf(share.Content, pair.Kind, row);
+        for (var j = 0; j < rank; j++)
         {
-            if (tensor is { Part: AdapterPart.Magnitude, Kind: WeightKind.Embedding }) Throw.NotSupported(content.Path, $"{tensor.Matrix.Tensor}: merging DoRA on the embedding");
-            if (tensor.IsApplied) CheckTied(content, tensor.Kind, tensor.Part, tensor.Matrix.Tensor);
+            // The embedding's rows are tokens: its A is read by columns.
+            if (pair.Kind == WeightKind.Embedding)
+            {
+                var t = share.Factor * a[j * (long)pair.A.Columns + row];
+                for (var k = 0; k < columns; k++) _delta[k] += t * b[k * (long)rank + j];
+                continue;
+            }
+            var factor = share.Factor * b[source * (long)rank + j];
+            for (var k = 0; k < columns; k++) _delta[k] += factor * a[j * (long)columns + k];
         }
-        foreach (var pair in content.Pairs) CheckTied(content, pair.Kind, null, pair.A.Tensor);
     }
 
-    /// <summary>Rows of tokens change both sides of a tied pair; all else only the one that it names.</summary>
-    private void CheckTied(AdapterContent content, WeightKind kind, AdapterPart? part, string tensor)
+    private double RowGain(Share share, int row, int columns)
     {
-        if (!_weights.Shape.TiedEmbedding || kind is not (WeightKind.Embedding or WeightKind.Head) || (part == AdapterPart.TokenRows && kind == WeightKind.Embedding)) return;
-        Throw.BadFile(content.Path, tensor, "a change of one of two tied matrices", $"a base with a head of its own: in {_weights.Path} it is the embedding, which would change too");
+        var square = 0.0;
+        for (var k = 0; k < columns; k++) square += (_original[k] + _delta[k]) * (_original[k] + _delta[k]);
+        return Number(share.Magnitude!.Matrix, 0, SourceOf(share.Content, share.Pair!.Kind, row)) / Math.Sqrt(Math.Max(square, SmallestSquare));
     }
 
-    private TensorPlace? PlaceOf(string name)
+    /// <summary>[Rows]</summary>
+    private double[] RowGains(Share share, TensorPlace place)
     {
-        var dot = name.LastIndexOf('.');
-        if (dot < 0 || name[dot..] is not (".weight" or ".bias") || !WeightNames.TryParse(name.AsSpan(0, dot), out var kind, out var layer)) return null;
-        // A tied model may store its one matrix under either name.
-        if (kind == WeightKind.Head && _weights.Shape.TiedEmbedding) kind = WeightKind.Embedding;
-        return new TensorPlace(kind, layer, name[dot..] == ".bias");
+        ref readonly var linear = ref PartBinder.LinearOf(_weights, place.Kind, place.Layer);
+        var gains = new double[linear.Rows];
+        var (delta, original) = (_delta, _original);
+        (_delta, _original) = (new double[linear.Columns], new float[linear.Columns]);
+        for (var row = 0; row < gains.Length; row++)
+        {
+            DecodeRow(linear, row);
+            Delta(share, row, linear.Columns);
+            gains[row] = RowGain(share, row, linear.Columns);
+        }
+        (_delta, _original) = (delta, original);
+        return gains;
     }
 
-    private string ModelName(TensorPlace place) =>
-        (_weights.Folder == null ? WeightNames.Gguf(place.Kind, place.Layer) : WeightNames.HuggingFace(place.Kind, place.Layer)) + (place.IsBias ? ".bias" : ".weight");
+    /// <summary>[HiddenSize]: the embedding's norms run over the vocabulary.</summary>
+    private double[] ColumnGains(Share share, int columns)
+    {
+        ref readonly var linear = ref _weights.Embedding;
+        var gains = new double[columns];
+        for (var token = 0; token < linear.Rows; token++)
+        {
+            DecodeRow(linear, token);
+            Delta(share, token, columns);
+            for (var k = 0; k < columns; k++) gains[k] += (_original[k] + _delta[k]) * (_original[k] + _delta[k]);
+        }
+        for (var k = 0; k < columns; k++) gains[k] = Number(share.Magnitude!.Matrix, 0, k) / Math.Sqrt(Math.Max(gains[k], SmallestSquare));
+        return gains;
+    }
+
+    private void DecodeRow(in Linear linear, int row)
+    {
+        fixed (float* to = _original) Conversions.Decode(linear.Type, linear.Weights + row * (nint)linear.Type.ByteCount(linear.Columns), to, linear.Columns);
+    }
 
     private int SourceOf(AdapterContent content, WeightKind kind, int row) =>
         kind is WeightKind.Query or WeightKind.Key && content.RowOrder != _weights.Shape.RotaryLayout ? RotaryRows.Source(row, _weights.Shape.HeadSize, content.RowOrder) : row;
 
-    private static LoraPair? PairOf(AdapterContent content, TensorPlace place)
+    private LoraPair? PairOf(AdapterContent content, TensorPlace place)
     {
-        foreach (var pair in content.Pairs)
+        foreach (var pair in content.PairsFor(_weights.Shape))
             if (pair.Kind == place.Kind && pair.Layer == place.Layer) return pair;
         return null;
     }
@@ -177,5 +184,43 @@ internal sealed unsafe class TensorMerger
         float number;
         Conversions.DecodeBlock(matrix.Type, matrix.Data + (row * (nint)matrix.Columns + column) * matrix.Type.BlockBytes(), &number);
         return number;
+    }
+
+    /// <summary>What one adapter does to the tensor at hand.</summary>
+    private sealed class Share(AdapterContent content, float scale)
+    {
+        public AdapterContent Content { get; } = content;
+
+        /// <summary>Null without LoRA on it.</summary>
+        public LoraPair? Pair { get; private set; }
+
+        /// <summary>[Rank, In]</summary>
+        public float[] A { get; private set; } = [];
+
+        /// <summary>[Out, Rank]</summary>
+        public float[] B { get; private set; } = [];
+
+        /// <summary>DoRA's m, or null.</summary>
+        public AdapterTensor? Magnitude { get; private set; }
+
+        /// <summary>DoRA's gains where they are not found row by row.</summary>
+        public double[]? Gains { get; set; }
+
+        /// <summary>The user's scale times the file's scaling.</summary>
+        public double Factor => scale * (double)Pair!.Scaling;
+
+        public void Take(LoraPair? pair, AdapterTensor? magnitude)
+        {
+            (Pair, Magnitude) = (pair, magnitude);
+            if (pair == null) return;
+            (A, B) = (Numbers(pair.A), Numbers(pair.B));
+        }
+
+        private static float[] Numbers(LoraMatrix matrix)
+        {
+            var numbers = new float[matrix.Count];
+            fixed (float* to = numbers) Conversions.Decode(matrix.Type, matrix.Data, to, numbers.Length);
+            return numbers;
+        }
     }
 }

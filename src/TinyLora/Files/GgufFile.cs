@@ -14,6 +14,7 @@ public sealed unsafe class GgufFile : IDisposable
     private readonly Dictionary<string, GgufValue> _values;
     private readonly Dictionary<string, TensorEntry> _names;
     private readonly List<TensorEntry> _tensors;
+    private readonly long _valuesStart, _valuesEnd;
 
     private GgufFile(MappedFile file, GgufHeader header)
     {
@@ -23,6 +24,7 @@ public sealed unsafe class GgufFile : IDisposable
         _tensors = header.Tensors;
         Version = header.Version;
         Alignment = header.Alignment;
+        (_valuesStart, _valuesEnd) = (header.ValuesStart, header.ValuesEnd);
     }
 
     /// <summary>Path that it was opened by.</summary>
@@ -42,6 +44,20 @@ public sealed unsafe class GgufFile : IDisposable
 
     /// <summary>Keys of the metadata, in the file's order.</summary>
     public IReadOnlyCollection<string> Keys => _values.Keys;
+
+    /// <summary>All keys and their values as they stand in the file; valid as long as it is open.</summary>
+    /// <exception cref="InvalidDataException">They are more than 2 GiB.</exception>
+    internal ReadOnlySpan<byte> ValueBytes
+    {
+        get
+        {
+            if (_valuesEnd - _valuesStart > int.MaxValue) Throw.BadFile(Path, "keys", $"{_valuesEnd - _valuesStart} bytes", $"at most {int.MaxValue}");
+            return new ReadOnlySpan<byte>(_file.Pointer + _valuesStart, (int)(_valuesEnd - _valuesStart));
+        }
+    }
+
+    /// <summary>Where a key's value stands in <see cref="ValueBytes"/>; -1 without the key.</summary>
+    internal long PlaceOf(string key) => _values.TryGetValue(key, out var value) ? value.Offset - _valuesStart : -1;
 
     /// <summary>Maps a file and checks it.</summary>
     /// <exception cref="FileNotFoundException">Nothing stands at the path.</exception>

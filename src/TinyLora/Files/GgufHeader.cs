@@ -27,6 +27,10 @@ internal sealed unsafe class GgufHeader
     public Dictionary<string, TensorEntry> Names { get; } = new(StringComparer.Ordinal);
     public List<TensorEntry> Tensors { get; } = [];
     public int Version { get; private set; }
+    /// <summary>First byte of the keys and their values.</summary>
+    public long ValuesStart { get; private set; }
+    /// <summary>First byte behind them.</summary>
+    public long ValuesEnd { get; private set; }
     public long Alignment { get; private set; } = DefaultAlignment;
 
     public static GgufHeader Read(MappedFile file)
@@ -36,7 +40,9 @@ internal sealed unsafe class GgufHeader
         header.ReadVersion(ref reader);
         var tensorCount = reader.UInt64("tensor count");
         var valueCount = reader.UInt64("key count");
+        header.ValuesStart = reader.Position;
         for (ulong i = 0; i < valueCount; i++) header.ReadValue(ref reader, i);
+        header.ValuesEnd = reader.Position;
         header.ReadAlignment();
         header.RefuseSplit();
         header.ReadTensors(ref reader, tensorCount);

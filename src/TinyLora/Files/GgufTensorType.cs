@@ -47,5 +47,14 @@ internal readonly record struct GgufTensorType(string Name, ElementType? Type, i
         return type.BlockSize != 0;
     }
 
+    /// <summary>The number of the type with this name.</summary>
+    /// <exception cref="ArgumentException">There is none.</exception>
+    public static uint NumberOf(string name)
+    {
+        for (var number = 0u; number < 64; number++)
+            if (TryGet(number, out var type) && type.Name == name) return number;
+        throw new ArgumentException($"GGUF has no type {name}.", nameof(name));
+    }
+
     private static GgufTensorType Of(ElementType type) => new(type.ToString(), type, type.BlockSize(), type.BlockBytes());
 }

@@ -47,8 +47,8 @@ internal sealed unsafe class ActiveAdapters
                 var isOther = count >= Count || _adapters[count] != bound || _scales[count] != scale;
                 var old = count < Count ? _starts[count] : Never;
                 var start = isOther || isNew ? StartOf(bound.Adapter.Content.InvocationTokens, prompt) : old;
-                // Before both places the cache is the base's.
-                if (isOther || start != old) stale = Math.Min(stale, Math.Min(start, old));
+                if (isOther) stale = Math.Min(stale, Math.Min(FirstChanged(bound, start), count < Count ? FirstChanged(_adapters[count]!, old) : Never));
+                else if (start != old) stale = Math.Min(stale, Math.Min(start, old));
                 if (_adapters[count] != bound)
                 {
                     bound.Hold();
@@ -59,7 +59,7 @@ internal sealed unsafe class ActiveAdapters
                 _scales[count++] = scale;
             }
         }
-        for (var i = count; i < Count; i++) stale = Math.Min(stale, _starts[i]);
+        for (var i = count; i < Count; i++) stale = Math.Min(stale, FirstChanged(_adapters[i]!, _starts[i]));
         LetGo(count);
         Changes = changes;
         return stale;
@@ -74,20 +74,18 @@ internal sealed unsafe class ActiveAdapters
     }
 
     /// <summary>What is added to a projection's bias to replace it, or null.</summary>
-    public float* Shift(int layer, LoraPlace place, int index)
+    public float* Shift(int projection)
     {
-        if (place == LoraPlace.Head) return null;
-        var projection = 7 * layer + index + place switch { LoraPlace.Attention => 0, LoraPlace.Output => 3, LoraPlace.Mlp => 4, _ => 6 };
         for (var i = 0; i < Count; i++)
             if (_adapters[i]!.Parts.Shifts is { } shifts && shifts[projection] != 0) return (float*)shifts[projection];
         return null;
     }
 
-    /// <summary>The head that stands in for the base's, or that.</summary>
-    public ref readonly Linear Head(in Linear otherwise)
+    /// <summary>The matrix that stands in for the base's, or that.</summary>
+    public ref readonly Linear Matrix(int projection, in Linear otherwise)
     {
         for (var i = 0; i < Count; i++)
-            if (_adapters[i]!.Parts.Head.Weights != null) return ref _adapters[i]!.Parts.Head;
+            if (_adapters[i]!.Parts.Matrices is { } matrices && matrices[projection].Weights != null) return ref matrices[projection];
         return ref otherwise;
     }
 
@@ -107,6 +105,9 @@ internal sealed unsafe class ActiveAdapters
 
     /// <summary>Lets all adapters go.</summary>
     public void Clear() => LetGo(0);
+
+    /// <summary>From where on keys and values are not the base's: invocation tokens hold back A and B alone, what stands in for something of the base is on from the first token.</summary>
+    private static int FirstChanged(BoundAdapter adapter, int start) => (adapter.Parts.Changes & ~AdapterChanges.Head) == AdapterChanges.None ? start : 0;
 
     private static int StartOf(int[] invocation, ReadOnlySpan<int> prompt)
     {

@@ -15,15 +15,7 @@ internal static unsafe class AdaptedHead<TKernels>
     public static void Multiply(StepContext context, in Input input, int worker)
     {
         var step = context.Step;
-        for (var i = 0; i < step.SegmentCount;)
-        {
-            // Neighbours with the same matrix are one pass over it.
-            ref readonly var head = ref step.Segment(i).Adapters.Head(context.Weights.Head);
-            var first = step.Segment(i).FirstLogit;
-            var count = step.Segment(i++).LogitCount;
-            while (i < step.SegmentCount && step.Segment(i).Adapters.Head(context.Weights.Head).Weights == head.Weights) count += step.Segment(i++).LogitCount;
-            if (count > 0) Product<TKernels>.Multiply(context, head, input.From(first, head.Columns), count, step.Logits + first * step.LogitsStride, step.LogitsStride, worker);
-        }
+        Product<TKernels>.MultiplyOwn(context, context.Weights.Head, 0, LoraPlace.Head, 0, input, step.Logits, step.LogitsStride, worker);
         ReplaceRows(context, input, worker);
         Product<TKernels>.LoraDown(context, 0, LoraPlace.Head, input, worker);
         Product<TKernels>.LoraUp(context, 0, LoraPlace.Head, 0, context.Weights.Head.Rows, step.Logits, step.LogitsStride, worker);

@@ -19,9 +19,9 @@ internal sealed class ParametricModel(string path, ModelOptions? options) : Mode
         if (set == InstructionSet.Vector128) Run<ParametricKernels.Vector128Kernels>(worker);
         else if (AdvSimd.Arm64.IsSupported && set == InstructionSet.Neon) Run<ParametricKernels.NeonKernels>(worker);
         else if (Dp.IsSupported && set == InstructionSet.NeonDot) Run<ParametricKernels.NeonDotKernels>(worker);
-        else if (Avx2.IsSupported && Fma.IsSupported && set == InstructionSet.Avx2) Run<ParametricKernels.Avx2Kernels>(worker);
-        else if (AvxVnni.IsSupported && set == InstructionSet.Avx2Vnni) Run<ParametricKernels.Avx2VnniKernels>(worker);
-        else if (Avx512BW.IsSupported && Avx512DQ.IsSupported && set == InstructionSet.Avx512) Run<ParametricKernels.Avx512Kernels>(worker);
+        else if ((Avx2.IsSupported && Fma.IsSupported || LinkedKernels.IsEnabled) && set == InstructionSet.Avx2) Run<ParametricKernels.Avx2Kernels>(worker);
+        else if ((AvxVnni.IsSupported || LinkedKernels.IsEnabled) && set == InstructionSet.Avx2Vnni) Run<ParametricKernels.Avx2VnniKernels>(worker);
+        else if ((Avx512BW.IsSupported && Avx512DQ.IsSupported || LinkedKernels.IsEnabled) && set == InstructionSet.Avx512) Run<ParametricKernels.Avx512Kernels>(worker);
         else Run<ScalarKernels>(worker);
     }
 }

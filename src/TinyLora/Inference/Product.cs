@@ -27,6 +27,28 @@ internal static unsafe class Product<TKernels>
             for (var r = first; r < end; r++) y[t * yStride + r] += w.Bias[r];
     }
 
+    /// <summary>W x + b of a layer's projection for all rows of the step.</summary>
+    public static void Multiply(StepContext context, in Linear w, int layer, LoraPlace place, int index, in Input input, float* y, nint yStride, int worker)
+    {
+        if ((context.Step.Changes & AdapterChanges.Matrices) == 0) Multiply(context, w, input, context.Step.RowCount, y, yStride, worker);
+        else MultiplyOwn(context, w, layer, place, index, input, y, yStride, worker);
+    }
+
+    /// <summary>W x + b where a sequence may have a W of its own.</summary>
+    public static void MultiplyOwn(StepContext context, in Linear w, int layer, LoraPlace place, int index, in Input input, float* y, nint yStride, int worker)
+    {
+        var step = context.Step;
+        var projection = BoundParts.NumberOf(layer, place, index, context.Weights.Layers.Length);
+        for (var i = 0; i < step.SegmentCount;)
+        {
+            // Neighbours with the same matrix are one pass over it.
+            ref readonly var own = ref step.Segment(i).Adapters.Matrix(projection, w);
+            var (first, count) = step.Segment(i++).RowsAt(place);
+            while (i < step.SegmentCount && step.Segment(i).Adapters.Matrix(projection, w).Weights == own.Weights) count += step.Segment(i++).RowsAt(place).Count;
+            if (count > 0) Multiply(context, own, input.From(first, own.Columns), count, y + first * yStride, yStride, worker);
+        }
+    }
+
     /// <summary>t = scale · A x of every active adapter at a place: this worker's ranks; ends at a barrier.</summary>
     public static void LoraDown(StepContext context, int layer, LoraPlace place, in Input input, int worker)
     {
@@ -66,7 +88,7 @@ internal static unsafe class Product<TKernels>
         {
             ref readonly var segment = ref step.Segment(i);
             var column = 0;
-            var shift = (segment.Adapters.Changes & AdapterChanges.Biases) != 0 ? segment.Adapters.Shift(layer, place, index) : null;
+            var shift = (segment.Adapters.Changes & AdapterChanges.Biases) != 0 ? segment.Adapters.Shift(BoundParts.NumberOf(layer, place, index, context.Weights.Layers.Length)) : null;
             if (shift != null) ProjectionUp<TKernels>.AddScaled(shift, 1, segment.RowCount, y + segment.FirstRow * yStride, yStride, first, end);
             for (var j = 0; j < segment.Adapters.Count; j++)
             {

@@ -15,10 +15,13 @@ internal struct Segment
     public int FirstLogit;
     public int LogitCount;
 
+    /// <summary>The rows at a place.</summary>
+    public readonly (int First, int Count) RowsAt(LoraPlace place) => place == LoraPlace.Head ? (FirstLogit, LogitCount) : (FirstRow, RowCount);
+
     /// <summary>The rows at a place that an adapter sees.</summary>
     public readonly (int First, int Count) RowsOf(int adapter, LoraPlace place)
     {
-        var (first, count) = place == LoraPlace.Head ? (FirstLogit, LogitCount) : (FirstRow, RowCount);
+        var (first, count) = RowsAt(place);
         // An adapter with invocation tokens leaves the rows before them to the base.
         var before = Math.Clamp(Adapters.Start(adapter) - (FirstPosition + RowCount - count), 0, count);
         return (first + before, count - before);

@@ -19,9 +19,9 @@ internal static unsafe class TransformerBlock<TKernels>
         var (size, lora) = (context.Weights.Shape, context.Step.HasAdapters);
 
         var h = Input.Norm(context, a.Residual, w.AttentionNorm, BoundParts.NormsOfLayer * layer, w.Query.Type.IsQuantized() | w.Key.Type.IsQuantized() | w.Value.Type.IsQuantized(), count, worker);
-        Product<TKernels>.Multiply(context, w.Query, h, count, a.Query, a.QueryStride, worker);
-        Product<TKernels>.Multiply(context, w.Key, h, count, a.Key, a.KeyValueStride, worker);
-        Product<TKernels>.Multiply(context, w.Value, h, count, a.Value, a.KeyValueStride, worker);
+        Product<TKernels>.Multiply(context, w.Query, layer, LoraPlace.Attention, 0, h, a.Query, a.QueryStride, worker);
+        Product<TKernels>.Multiply(context, w.Key, layer, LoraPlace.Attention, 1, h, a.Key, a.KeyValueStride, worker);
+        Product<TKernels>.Multiply(context, w.Value, layer, LoraPlace.Attention, 2, h, a.Value, a.KeyValueStride, worker);
         if (lora)
         {
             Product<TKernels>.LoraDown(context, layer, LoraPlace.Attention, h, worker);
@@ -34,7 +34,7 @@ internal static unsafe class TransformerBlock<TKernels>
         workers.Barrier();
 
         h = Input.Of(context, a.Attended, a.QueryStride, size.QuerySize, w.Output.Type.IsQuantized(), count, worker);
-        Product<TKernels>.Multiply(context, w.Output, h, count, a.Delta, a.HiddenStride, worker);
+        Product<TKernels>.Multiply(context, w.Output, layer, LoraPlace.Output, 0, h, a.Delta, a.HiddenStride, worker);
         if (lora)
         {
             Product<TKernels>.LoraDown(context, layer, LoraPlace.Output, h, worker);
@@ -44,8 +44,8 @@ internal static unsafe class TransformerBlock<TKernels>
         workers.Barrier();
 
         h = Input.Norm(context, a.Residual, w.MlpNorm, BoundParts.NormsOfLayer * layer + 1, w.Gate.Type.IsQuantized() | w.Up.Type.IsQuantized(), count, worker);
-        Product<TKernels>.Multiply(context, w.Gate, h, count, a.Gate, a.IntermediateStride, worker);
-        Product<TKernels>.Multiply(context, w.Up, h, count, a.Up, a.IntermediateStride, worker);
+        Product<TKernels>.Multiply(context, w.Gate, layer, LoraPlace.Mlp, 0, h, a.Gate, a.IntermediateStride, worker);
+        Product<TKernels>.Multiply(context, w.Up, layer, LoraPlace.Mlp, 1, h, a.Up, a.IntermediateStride, worker);
         if (lora)
         {
             Product<TKernels>.LoraDown(context, layer, LoraPlace.Mlp, h, worker);
@@ -56,7 +56,7 @@ internal static unsafe class TransformerBlock<TKernels>
         workers.Barrier();
 
         h = Input.Of(context, a.Gate, a.IntermediateStride, size.IntermediateSize, w.Down.Type.IsQuantized(), count, worker);
-        Product<TKernels>.Multiply(context, w.Down, h, count, a.Delta, a.HiddenStride, worker);
+        Product<TKernels>.Multiply(context, w.Down, layer, LoraPlace.Down, 0, h, a.Delta, a.HiddenStride, worker);
         if (lora)
         {
             Product<TKernels>.LoraDown(context, layer, LoraPlace.Down, h, worker);

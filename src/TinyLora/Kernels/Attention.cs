@@ -23,6 +23,11 @@ internal static unsafe class Attention
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Head(float* query, float* keys, float* values, int first, int last, int headSize, int valueStride, float scale, float* scores, float* output)
     {
+        if (LinkedKernels.HasAvx2)
+        {
+            LinkedKernels.Attend(query, keys, values, first, last, headSize, valueStride, scale, scores, output);
+            return;
+        }
         var firstGroup = first / 8;
         var endGroup = last / 8 + 1;
         Scores(query, keys, firstGroup, endGroup, headSize, scale, scores);

@@ -29,10 +29,10 @@ public sealed class InstructionSet
     /// <summary>x64 with AVX2 and FMA.</summary>
     public static InstructionSet Avx2 { get; } = new("avx2", "x64 AVX2 and FMA", HasAvx2);
     /// <summary>x64 with AVX2, FMA and AVX-VNNI.</summary>
-    public static InstructionSet Avx2Vnni { get; } = new("avx2-vnni", "x64 AVX2, FMA and AVX-VNNI", HasAvx2 && AvxVnni.IsSupported);
+    public static InstructionSet Avx2Vnni { get; } = new("avx2-vnni", "x64 AVX2, FMA and AVX-VNNI", (HasAvx2 && AvxVnni.IsSupported) || LinkedKernels.HasAvxVnni);
     /// <summary>x64 with AVX-512 F, BW, DQ and VL.</summary>
     public static InstructionSet Avx512 { get; } = new("avx512", "x64 AVX-512 F, BW, DQ and VL",
-        HasAvx2 && Avx512F.VL.IsSupported && Avx512BW.VL.IsSupported && Avx512DQ.VL.IsSupported);
+        (HasAvx2 && Avx512F.VL.IsSupported && Avx512BW.VL.IsSupported && Avx512DQ.VL.IsSupported) || LinkedKernels.HasAvx512);
 
     /// <summary>All of them, the most preferred last.</summary>
     public static IReadOnlyList<InstructionSet> All { get; } = [Scalar, Vector128, Neon, NeonDot, Avx2, Avx2Vnni, Avx512];
@@ -50,7 +50,7 @@ public sealed class InstructionSet
 
     internal string Needs { get; }
 
-    private static bool HasAvx2 => System.Runtime.Intrinsics.X86.Avx2.IsSupported && Fma.IsSupported;
+    private static bool HasAvx2 => (System.Runtime.Intrinsics.X86.Avx2.IsSupported && Fma.IsSupported) || LinkedKernels.HasAvx2;
 
     /// <summary>The instruction set of a name.</summary>
     /// <exception cref="ArgumentException">There is none of that name.</exception>

@@ -37,6 +37,11 @@ public static unsafe class QuantizedRow
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Quantize(float* x, byte* row, int columns)
     {
+        if (LinkedKernels.HasAvx2)
+        {
+            LinkedKernels.Quantize(x, row, columns);
+            return;
+        }
         var multipliers = (ulong*)(row + MultipliersOffset(columns));
         var scales = (float*)(row + ScalesOffset(columns));
         var scaledSums = (float*)(row + ScaledSumsOffset(columns));

@@ -14,6 +14,11 @@ internal static unsafe class RmsNorm
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Apply(float* x, float* weight, float* y, int size, float epsilon)
     {
+        if (LinkedKernels.HasAvx2)
+        {
+            LinkedKernels.Norm(x, weight, y, size, epsilon);
+            return;
+        }
         var whole = size & ~7;
         var lanes = Vector256<float>.Zero;
         for (var k = 0; k < whole; k += 8)

@@ -34,6 +34,11 @@ internal static unsafe class RotaryEmbedding
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Rotate(float* x, float* y, float* cos, float* sin, int headSize, RotaryLayout layout)
     {
+        if (LinkedKernels.HasAvx2)
+        {
+            LinkedKernels.Rotate(x, y, cos, sin, headSize, layout);
+            return;
+        }
         var half = headSize / 2;
         var k = 0;
         if (layout == RotaryLayout.Interleaved)

@@ -11,6 +11,11 @@ internal static unsafe class SwiGlu
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Apply(float* gate, float* up, int size)
     {
+        if (LinkedKernels.HasAvx2)
+        {
+            LinkedKernels.SwiGlu(gate, up, size);
+            return;
+        }
         for (var k = 0; k < size; k += 8)
         {
             var g = Vector256.Load(gate + k);

@@ -1,17 +1,14 @@
 namespace TinyLora.Numerics;
 
 /// <summary>
-/// Rounds float32 to a storage format: to the nearest, ties to even. A block's scale comes from its largest number (or from its range, where there is a minimum), is rounded to a half first,
-/// and the numbers are then the nearest that this half can give.
+/// Rounds float32 to a storage format: to the nearest, ties to even. A block's scale, and its minimum where it has one, are those of <see cref="BlockFit"/> (of Q8_0 from its largest number), are
+/// rounded to a half first, and the numbers are then the nearest that these halves can give. The K types have an encoder of their own, <see cref="SuperBlockEncoder"/>.
 /// </summary>
 internal static unsafe class BlockEncoder
 {
     private const int Size = 32;
 
-    /// <summary>Whether <see cref="Encode"/> knows a type: all but the K types.</summary>
-    public static bool Knows(ElementType type) => type is ElementType.F32 or ElementType.F16 or ElementType.BF16 or ElementType.Q8_0 or ElementType.Q4_0 or ElementType.Q4_1 or ElementType.Q5_0 or ElementType.Q5_1;
-
-    /// <param name="type">One that is known.</param>
+    /// <param name="type">Any.</param>
     /// <param name="values">[<paramref name="count"/>]</param>
     /// <param name="blocks">[<c>type.ByteCount(count)</c>]</param>
     /// <param name="count">A whole number of blocks.</param>
@@ -30,7 +27,7 @@ internal static unsafe class BlockEncoder
                 case ElementType.Q5_0: EncodeSymmetric(values, blocks, 5); break;
                 case ElementType.Q4_1: EncodeRange(values, blocks, 4); break;
                 case ElementType.Q5_1: EncodeRange(values, blocks, 5); break;
-                default: throw new ArgumentOutOfRangeException(nameof(type), type, "This type cannot be written.");
+                default: SuperBlockEncoder.Encode(type, values, blocks); break;
             }
         }
     }
@@ -49,27 +46,24 @@ internal static unsafe class BlockEncoder
         for (var i = 0; i < Size; i++) block[2 + i] = (byte)(sbyte)Nearest(values[i], scale, -127, 127);
     }
 
-    /// <summary>The number of the largest size gets the one code that has no counterpart: -2^(bits - 1).</summary>
     private static void EncodeSymmetric(float* values, byte* block, int bits)
     {
         var half = 1 << bits - 1;
-        var largest = 0f;
-        for (var i = 0; i < Size; i++)
-            if (Math.Abs(values[i]) > Math.Abs(largest)) largest = values[i];
-        var scale = StoreHalf(block, -largest / half);
+        var scale = StoreHalf(block, BlockFit.Step(values, Size, -half, half - 1));
         Span<int> codes = stackalloc int[Size];
-        for (var i = 0; i < Size; i++) codes[i] = Nearest(values[i], scale, -half, half - 1) + half;
+        BlockFit.Codes(values, scale, 0, -half, half - 1, codes);
+        for (var i = 0; i < Size; i++) codes[i] += half;
         Pack(codes, block + 2, bits);
     }
 
     private static void EncodeRange(float* values, byte* block, int bits)
     {
-        var (least, largest, top) = (values[0], values[0], (1 << bits) - 1);
-        for (var i = 1; i < Size; i++) (least, largest) = (Math.Min(least, values[i]), Math.Max(largest, values[i]));
-        var scale = StoreHalf(block, (largest - least) / top);
-        var minimum = StoreHalf(block + 2, least);
+        var top = (1 << bits) - 1;
+        var (step, low) = BlockFit.Range(values, Size, top, most: float.MaxValue);
+        var scale = StoreHalf(block, step);
+        var minimum = StoreHalf(block + 2, low);
         Span<int> codes = stackalloc int[Size];
-        for (var i = 0; i < Size; i++) codes[i] = Nearest(values[i] - minimum, scale, 0, top);
+        BlockFit.Codes(values, scale, minimum, 0, top, codes);
         Pack(codes, block + 4, bits);
     }
 

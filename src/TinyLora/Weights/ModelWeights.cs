@@ -39,6 +39,8 @@ internal sealed unsafe class ModelWeights : IDisposable
     public GgufFile? Gguf { get; private set; }
     /// <summary>The Hugging Face folder, or null for a GGUF file.</summary>
     public string? Folder => _folder?.Path;
+    /// <summary>The <c>__metadata__</c> of a folder's weights.</summary>
+    public IReadOnlyDictionary<string, string> Metadata => _folder?.Metadata ?? new Dictionary<string, string>();
     /// <summary>All tensors of the file or folder.</summary>
     public IReadOnlyList<TensorEntry> Tensors => Gguf?.Tensors ?? _folder!.Tensors;
 

@@ -36,6 +36,9 @@ internal static class WeightNames
     /// <summary>Whether each layer has a tensor of this kind.</summary>
     public static bool IsOfLayer(WeightKind kind) => kind >= WeightKind.AttentionNorm;
 
+    /// <summary>Whether it is a matrix; the others are norms.</summary>
+    public static bool IsMatrix(WeightKind kind) => kind is WeightKind.Embedding or WeightKind.Head or >= WeightKind.Query;
+
     /// <summary>The name in a GGUF file: <c>blk.0.attn_q</c>.</summary>
     public static string Gguf(WeightKind kind, int layer) => At(s_table[(int)kind].Gguf, layer);
 

@@ -22,6 +22,8 @@ public sealed class TargetsTests : IDisposable
             ("linux-x64", "", "avx2,fma", "avx2,fma", false),
             ("linux-x64", "none", "x86-64-v3", "x86-64-v3", false),
             ("linux-x64", "none", "", "", true),
+            ("linux-x64", "all", "", "", false),
+            ("linux-x64", "all", "x86-64-v3", "x86-64-v3", false),
             ("linux-x64", "", "x86-64-v2", "x86-64-v2", true),
             ("linux-x64", "x86-64-v2", "", "x86-64-v2", true),
             ("linux-x64", "", "avx", "avx", true),

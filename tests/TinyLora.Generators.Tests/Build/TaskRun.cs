@@ -5,10 +5,19 @@ using TinyLora.Build;
 
 namespace TinyLora.Generators.Tests.Build;
 
-/// <summary>The build task in this process, with what it logs.</summary>
+/// <summary>A build task in this process, with what it logs.</summary>
 internal sealed class TaskRun : IBuildEngine
 {
-    public TaskRun(params TaskItem[] models) => Succeeded = new WriteModelManifests { BuildEngine = this, Models = models }.Execute();
+    public TaskRun(params TaskItem[] models)
+        : this(new WriteModelManifests { Models = models })
+    {
+    }
+
+    public TaskRun(ITask task)
+    {
+        task.BuildEngine = this;
+        Succeeded = task.Execute();
+    }
 
     public bool Succeeded { get; }
 

@@ -1,4 +1,5 @@
 using TinyLora.Adapters;
+using TinyLora.Numerics;
 using TinyLora.Tests.Goldens;
 using TinyLora.Weights;
 using Xunit;
@@ -92,5 +93,39 @@ public class GgufAdapterTests
     {
         using var adapter = new LoraAdapter(Shared.Path("golden/gguf/malformed/lora/ok_alpha_0.gguf"));
         Assert.All(adapter.Modules, m => Assert.Equal(1f, m.Scaling));
+    }
+
+    [Fact]
+    public unsafe void Quantised_tensors_are_widened_also_where_they_are_turned()
+    {
+        var folder = Directory.CreateTempSubdirectory("quantised").FullName;
+        string[] names = ["token_embd.weight.lora_a", "token_embd.weight.lora_b", "blk.0.ffn_down.weight.lora_b"];
+        int[] rows = [Weights.TinyModel.VocabularySize, Weights.TinyModel.HiddenSize, Weights.TinyModel.HiddenSize];
+        const int rank = 32;
+        var random = new Random(8);
+        // One file in Q8_0, and one with the numbers that it stands for.
+        var paths = new[] { Path.Combine(folder, "q8.gguf"), Path.Combine(folder, "f32.gguf") };
+        var writers = paths.Select(_ => new Files.GgufWriter().Key("general.type", "adapter").Key("general.architecture", "llama").Key("adapter.type", "lora").Key("adapter.lora.alpha", 8f)).ToArray();
+        for (var i = 0; i < names.Length; i++)
+        {
+            var values = Enumerable.Range(0, rows[i] * rank).Select(_ => (float)random.NextDouble() - 0.5f).ToArray();
+            var blocks = new byte[ElementType.Q8_0.ByteCount(values.Length)];
+            fixed (float* numbers = values)
+            fixed (byte* bytes = blocks)
+            {
+                BlockEncoder.Encode(ElementType.Q8_0, numbers, bytes, values.Length);
+                Conversions.Decode(ElementType.Q8_0, bytes, numbers, values.Length);
+            }
+            writers[0].Tensor(names[i], [rows[i], rank], 8, blocks);
+            writers[1].Tensor(names[i], [rows[i], rank], 0, System.Runtime.InteropServices.MemoryMarshal.AsBytes(values.AsSpan()).ToArray());
+        }
+        var model = Path.Combine(folder, "model.gguf");
+        File.WriteAllBytes(model, Weights.TinyModel.Gguf().ToArray());
+        using var weights = ModelWeights.Open(model);
+        for (var i = 0; i < 2; i++) File.WriteAllBytes(paths[i], writers[i].Tensor("blk.0.ffn_down.weight.lora_a", rank, Weights.TinyModel.IntermediateSize).ToArray());
+        using (var quantised = new LoraAdapter(paths[0]))
+        using (var widened = new LoraAdapter(paths[1]))
+            Assert.Equal(Bound.Dump(widened, weights), Bound.Dump(quantised, weights));
+        Directory.Delete(folder, recursive: true);
     }
 }

@@ -28,6 +28,20 @@ public class AdapterCommandTests
         CommandRun.Of("merge", "-m", CommandRun.Lantern, "-a", s_pirate, "-o", merged).Refused(1, "there already");
     }
 
+    [Theory]
+    [InlineData("f16", "F16 relative error 0.000")]
+    [InlineData("q6_k", "Q6_K relative error 0.01")]
+    public void AMergedModelIsStoredInTheTypeThatIsAskedFor(string type, string report)
+    {
+        using var folder = new TemporaryFolder();
+        var merged = folder["merged.gguf"];
+        var lines = CommandRun.Of("merge", "-m", CommandRun.Lantern, "-a", s_pirate, "--type", type, "-o", merged).Succeeded().Text.Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        Assert.All(lines, line => Assert.Contains(".weight " + report, line));
+        Assert.StartsWith("Arr!", CommandRun.Of("run", "-m", merged, "-p", "What is LoRA?", "--greedy").Succeeded().Text);
+        CommandRun.Of("merge", "-m", CommandRun.Lantern, "-a", s_pirate, "--type", "q3_k", "-o", folder["other"]).Refused(2, "q3_k");
+        Assert.False(Path.Exists(folder["other"]));
+    }
+
     [Fact]
     public void AHashOfTheBaseIsStoredShownAndChecked()
     {

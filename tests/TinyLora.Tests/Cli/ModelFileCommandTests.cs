@@ -38,6 +38,35 @@ public class ModelFileCommandTests
         CommandRun.Of("inspect", Lantern, "-m", Lantern).Refused(1, "expected an adapter");
     }
 
+    [SkippableTheory]
+    [InlineData("adapters/llama-3.2-1b-r8-qv", 32, "")]
+    [InlineData("adapters/qwen2.5-0.5b-r8-qv", 48, "")]
+    [InlineData("adapters/qwen2.5-0.5b-mlx-lm-r8", 8, "")]
+    [InlineData("adapters/bert-modules-to-save", 0, "base_model.model.")]
+    [InlineData("adapters/gpt2-fan-in-fan-out", 0, "base_model.model.")]
+    public void RealAdaptersAreShownOrRefusedByName(string name, int modules, string refusal)
+    {
+        var run = CommandRun.Of("inspect", Shared.Path(name), "--json");
+        if (modules == 0)
+        {
+            run.Refused(1, refusal);
+            return;
+        }
+        Assert.Equal(modules, run.Succeeded().Json.GetProperty("modules").GetArrayLength());
+        Assert.False(run.Json.GetProperty("dora").GetBoolean());
+        CommandRun.Of("inspect", Shared.Path(name), "-m", Lantern).Refused(1, "expected");
+    }
+
+    [SkippableFact]
+    public void WhatAnAdapterDoesBesideLoraIsShown()
+    {
+        var json = CommandRun.Of("inspect", Shared.Path("golden/peft/adapters/dora-bias"), "--json").Succeeded().Json;
+        Assert.True(json.GetProperty("dora").GetBoolean());
+        var tokens = CommandRun.Of("inspect", Shared.Path("golden/peft/adapters/alora-all"), "--json").Succeeded().Json.GetProperty("invocation_tokens");
+        Assert.Equal([17, 18], tokens.EnumerateArray().Select(token => token.GetInt32()));
+        Assert.Equal("lm_head.weight", CommandRun.Of("inspect", Shared.Path("golden/peft/adapters/save-lm-head-untied"), "--json").Succeeded().Json.GetProperty("replaces")[0].GetString());
+    }
+
     [SkippableFact]
     public void InspectShowsWhatAnAdapterDoesBesideItsProjections()
     {

@@ -15,6 +15,33 @@ internal static unsafe class KernelComparison
             foreach (var rows in new[] { 1, 7, 8, 9, 16, 21, 24 })
                 if (FirstDifference(set, type, rows, width * block) is { } difference)
                     return difference;
+        if (type.IsQuantized()) return null;
+        foreach (var rank in new[] { 1, 4, 16, 21 })
+            foreach (var rows in new[] { 8, 24, 72, 104 })
+                if (FirstLoraUpDifference(set, type, rows, rank) is { } difference)
+                    return difference;
+        return null;
+    }
+
+    private static string? FirstLoraUpDifference(InstructionSet set, ElementType type, int rows, int rank)
+    {
+        var random = new Random(rows * 100 + rank);
+        const int Count = 7;
+        using var b = RandomWeights.Make(type, rows, rank, random);
+        using var d = new GuardedMemory((long)Count * rank * sizeof(float));
+        using var expected = AlignedBuffer.OfFloats(Count * rows);
+        using var actual = AlignedBuffer.OfFloats(Count * rows);
+        for (var i = 0; i < Count * rank; i++) ((float*)d.Pointer)[i] = (float)(random.NextDouble() * 4 - 2);
+        foreach (var count in new[] { 1, 2, Count })
+        {
+            for (var i = 0; i < Count * rows; i++) expected.Floats[i] = actual.Floats[i] = (float)(random.NextDouble() - 0.5);
+            ScalarKernels.LoraUp((int)type, b.Pointer, rank, (float*)d.Pointer, rank, count, expected.Floats, rows, 0, rows);
+            // Two ranges, as two threads would take them.
+            KernelTable.LoraUp(set, type, b.Pointer, rank, (float*)d.Pointer, rank, count, actual.Floats, rows, rows / 16 * 8, rows);
+            KernelTable.LoraUp(set, type, b.Pointer, rank, (float*)d.Pointer, rank, count, actual.Floats, rows, 0, rows / 16 * 8);
+            if (FirstDifference(expected, actual, rows, rows, count, $"{set} {type} {rows} rows of B at rank {rank}, {count} inputs") is { } difference)
+                return difference;
+        }
         return null;
     }
 

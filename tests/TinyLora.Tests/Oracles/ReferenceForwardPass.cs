@@ -1,4 +1,3 @@
-using TinyLora.Numerics;
 using TinyLora.Weights;
 
 namespace TinyLora.Tests.Oracles;
@@ -7,34 +6,45 @@ namespace TinyLora.Tests.Oracles;
 /// The transformer as the papers write it, in double, over weights decoded number by number; activations are not rounded.
 /// Slow, and shares only the decoding with the runtime.
 /// </summary>
-internal static unsafe class ReferenceForwardPass
+internal static class ReferenceForwardPass
 {
     /// <summary>Logits of all positions, [tokens, VocabularySize].</summary>
     public static double[][] Logits(ModelWeights model, ReadOnlySpan<int> tokens)
     {
-        var shape = model.Shape;
-        var embedding = Decode(model.Embedding);
-        var stream = new double[tokens.Length][];
-        for (var t = 0; t < tokens.Length; t++) stream[t] = [.. embedding[tokens[t]]];
-        for (var layer = 0; layer < shape.LayerCount; layer++)
-        {
-            var weights = model.Layers[layer];
-            var normed = stream.Select(x => Norm(x, weights.AttentionNorm, shape.RmsNormEpsilon)).ToArray();
-            var query = Heads(Multiply(weights.Query, normed), weights.QueryNorm, model, shape.HeadCount, rotate: true);
-            var key = Heads(Multiply(weights.Key, normed), weights.KeyNorm, model, shape.KeyValueHeadCount, rotate: true);
-            var value = Multiply(weights.Value, normed);
-            var window = layer >= shape.SlidingWindowFirstLayer ? shape.SlidingWindow : 0;
-            Add(stream, Multiply(weights.Output, Attend(query, key, value, shape, window)));
-            normed = stream.Select(x => Norm(x, weights.MlpNorm, shape.RmsNormEpsilon)).ToArray();
-            var (gate, up) = (Multiply(weights.Gate, normed), Multiply(weights.Up, normed));
-            for (var t = 0; t < gate.Length; t++)
-                for (var i = 0; i < gate[t].Length; i++) gate[t][i] *= up[t][i] / (1 + Math.Exp(-gate[t][i]));
-            Add(stream, Multiply(weights.Down, gate));
-        }
-        return Multiply(model.Head, stream.Select(x => Norm(x, model.FinalNorm, shape.RmsNormEpsilon)).ToArray());
+        var reference = new ReferenceModel(model);
+        return Logits(_ => reference, tokens);
     }
 
-    private static double[] Norm(double[] x, float* weight, double epsilon)
+    /// <summary>Logits of all positions where each position's row is computed by weights of its own; keys and values are those that each position made.</summary>
+    public static double[][] Logits(Func<int, ReferenceModel> weightsAt, ReadOnlySpan<int> tokens)
+    {
+        var at = new ReferenceModel[tokens.Length];
+        for (var t = 0; t < at.Length; t++) at[t] = weightsAt(t);
+        var model = at[0].Model;
+        var shape = model.Shape;
+        var stream = new double[tokens.Length][];
+        for (var t = 0; t < tokens.Length; t++) stream[t] = [.. at[t].Matrix(WeightKind.Embedding, 0)[tokens[t]]];
+        for (var layer = 0; layer < shape.LayerCount; layer++)
+        {
+            var normed = Norm(at, WeightKind.AttentionNorm, layer, stream);
+            var query = Heads(at, Multiply(at, WeightKind.Query, layer, normed), WeightKind.QueryNorm, layer, shape.HeadCount);
+            var key = Heads(at, Multiply(at, WeightKind.Key, layer, normed), WeightKind.KeyNorm, layer, shape.KeyValueHeadCount);
+            var value = Multiply(at, WeightKind.Value, layer, normed);
+            var window = layer >= shape.SlidingWindowFirstLayer ? shape.SlidingWindow : 0;
+            Add(stream, Multiply(at, WeightKind.Output, layer, Attend(query, key, value, shape, window)));
+            normed = Norm(at, WeightKind.MlpNorm, layer, stream);
+            var (gate, up) = (Multiply(at, WeightKind.Gate, layer, normed), Multiply(at, WeightKind.Up, layer, normed));
+            for (var t = 0; t < gate.Length; t++)
+                for (var i = 0; i < gate[t].Length; i++) gate[t][i] *= up[t][i] / (1 + Math.Exp(-gate[t][i]));
+            Add(stream, Multiply(at, WeightKind.Down, layer, gate));
+        }
+        return Multiply(at, WeightKind.Head, 0, Norm(at, WeightKind.FinalNorm, 0, stream));
+    }
+
+    private static double[][] Norm(ReferenceModel[] at, WeightKind kind, int layer, double[][] rows) =>
+        [.. rows.Select((x, t) => Norm(x, at[t].Vector(kind, layer)!, at[t].Model.Shape.RmsNormEpsilon))];
+
+    private static double[] Norm(double[] x, double[] weight, double epsilon)
     {
         var factor = 1 / Math.Sqrt(x.Sum(value => value * value) / x.Length + epsilon);
         var result = new double[x.Length];
@@ -42,15 +52,16 @@ internal static unsafe class ReferenceForwardPass
         return result;
     }
 
-    private static double[][] Heads(double[][] rows, float* norm, ModelWeights model, int count, bool rotate)
+    private static double[][] Heads(ReferenceModel[] at, double[][] rows, WeightKind norm, int layer, int count)
     {
-        var size = model.Shape.HeadSize;
+        var shape = at[0].Model.Shape;
+        var size = shape.HeadSize;
         for (var t = 0; t < rows.Length; t++)
             for (var h = 0; h < count; h++)
             {
                 var head = rows[t][(h * size)..((h + 1) * size)];
-                if (norm != null) head = Norm(head, norm, model.Shape.RmsNormEpsilon);
-                if (rotate) Rotate(head, t, model);
+                if (at[t].Vector(norm, layer) is { } weight) head = Norm(head, weight, shape.RmsNormEpsilon);
+                Rotate(head, t, at[0].Model);
                 head.CopyTo(rows[t], h * size);
             }
         return rows;
@@ -95,35 +106,21 @@ internal static unsafe class ReferenceForwardPass
         return result;
     }
 
-    private static double[][] Multiply(in Linear matrix, double[][] inputs)
+    private static double[][] Multiply(ReferenceModel[] at, WeightKind kind, int layer, double[][] inputs)
     {
-        var rows = Decode(matrix);
         var result = new double[inputs.Length][];
         for (var t = 0; t < inputs.Length; t++)
         {
+            var (rows, bias) = (at[t].Matrix(kind, layer), at[t].Bias(kind, layer));
             result[t] = new double[rows.Length];
             for (var r = 0; r < rows.Length; r++)
             {
-                var sum = matrix.Bias == null ? 0.0 : matrix.Bias[r];
+                var sum = bias == null ? 0.0 : bias[r];
                 for (var c = 0; c < inputs[t].Length; c++) sum += rows[r][c] * inputs[t][c];
                 result[t][r] = sum;
             }
         }
         return result;
-    }
-
-    private static double[][] Decode(in Linear matrix)
-    {
-        var rows = new double[matrix.Rows][];
-        var values = new float[matrix.Columns];
-        var rowBytes = matrix.Type.ByteCount(matrix.Columns);
-        fixed (float* to = values)
-            for (var r = 0; r < rows.Length; r++)
-            {
-                Conversions.Decode(matrix.Type, matrix.Weights + r * rowBytes, to, matrix.Columns);
-                rows[r] = [.. values.Select(value => (double)value)];
-            }
-        return rows;
     }
 
     private static void Add(double[][] stream, double[][] values)
