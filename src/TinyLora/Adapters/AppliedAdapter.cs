@@ -4,5 +4,5 @@ namespace TinyLora.Adapters;
 /// <param name="Name">Its name.</param>
 /// <param name="Path">The path that it was read from.</param>
 /// <param name="Scale">Its strength; never 0, which is off.</param>
-/// <param name="FirstPosition">The first token of the sequence that sees it: 0 but for an adapter with invocation tokens.</param>
+/// <param name="FirstPosition">The first token of the sequence that it acts on: 0, but for an adapter whose invocation tokens stand further on.</param>
 public readonly record struct AppliedAdapter(string Name, string Path, float Scale, int FirstPosition);

@@ -248,6 +248,17 @@ public sealed class LoraAdapter : IDisposable
         }
     }
 
+    /// <summary>The adapter as it is laid out for a model, or null where it is not yet.</summary>
+    /// <exception cref="ObjectDisposedException">The adapter is disposed.</exception>
+    internal BoundAdapter? FindBound(object model)
+    {
+        lock (_lock)
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            return _bound.TryGetValue(model, out var bound) ? bound : null;
+        }
+    }
+
     /// <summary>The adapter laid out for a model; made at the first call and kept as long as the model lives. Later calls allocate nothing.</summary>
     /// <param name="model">Stands for the model; the adapter does not keep it alive.</param>
     /// <param name="weights">The model's weights.</param>

@@ -27,7 +27,7 @@ public sealed record TextGenerationResult
     public int GeneratedTokenCount => GeneratedTokens.Count;
 
     /// <summary>The adapters that were on when the answer's first token was chosen, each with its strength then, in the order in which they were added; empty: the base model.</summary>
-    /// <remarks>One of scale 0, and one whose invocation tokens are not in the prompt, are not on and do not stand here.</remarks>
+    /// <remarks>One of scale 0, and one that waits for invocation tokens which are not in the prompt, do nothing and do not stand here.</remarks>
     public IReadOnlyList<AppliedAdapter> Adapters { get; init; } = [];
 
     /// <summary>Time that the prompt took.</summary>

@@ -124,7 +124,7 @@ public sealed unsafe class Session : IDisposable
         Position += tokens.Length;
     }
 
-    /// <summary>The adapters of the last step, with what it took them as; made anew at each call.</summary>
+    /// <summary>The adapters that act on the sequence, as the last step took them; made anew at each call.</summary>
     internal AppliedAdapter[] TakeApplied()
     {
         // Dispose, on another thread, lets them go.

@@ -14,7 +14,7 @@ namespace TinyLora.Tests.Adapters;
 /// </summary>
 public sealed class AdapterUseFuzzTests(ITestOutputHelper output) : IDisposable
 {
-    private const int DefaultRounds = 5200;
+    private const int DefaultRounds = 2600;
     // Quantised numbers are widened, at most from 18 bytes to 128; the rest is alignment, a cache line for each tensor.
     private const int MaxGrowth = 8, MaxRoomOfTensor = 128;
     // Names, shapes, tables, messages. A file has at most about 40 KB.

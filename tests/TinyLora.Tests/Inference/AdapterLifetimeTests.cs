@@ -238,6 +238,23 @@ public sealed class AdapterLifetimeTests : IDisposable
         model.RemoveLoraAdapter(grumpy);
     }
 
+    [Theory]
+    [InlineData("460, 286", 3)]
+    [InlineData("286, 460", -1)]
+    public void A_result_says_from_where_an_adapter_was_invoked(string tokens, int first)
+    {
+        var path = Path.Combine(_folder, "invoked");
+        Overwrite(path, "pirate", inPlace: true);
+        var config = Path.Combine(path, "adapter_config.json");
+        File.WriteAllText(config, File.ReadAllText(config).Replace("\"alora_invocation_tokens\": null", $"\"alora_invocation_tokens\": [{tokens}]", StringComparison.Ordinal));
+        using var model = Lantern.Open();
+        using var adapter = new LoraAdapter(path);
+        Assert.Equal(2, adapter.InvocationTokens.Count);
+        model.ApplyLoraAdapter(adapter);
+        using var chat = new MultiTurnConversation(model) { MaximumCompletionTokens = 2 };
+        Assert.Equal(first < 0 ? [] : [new AppliedAdapter("invoked", path, 1, first)], chat.Submit("What is LoRA?").Adapters);
+    }
+
     private static void Overwrite(string path, string name, bool inPlace)
     {
         Directory.CreateDirectory(path);
