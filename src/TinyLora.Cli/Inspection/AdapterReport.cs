@@ -27,8 +27,6 @@ internal static class AdapterReport
         JsonOutput.WriteNumbers(json, "invocation_tokens", [.. adapter.InvocationTokens]);
         WriteStrings(json, "types", [.. adapter.Modules.SelectMany(module => new[] { module.TypeOfA, module.TypeOfB }).Distinct().Order().Select(type => type.ToString())]);
         json.WriteBoolean("acts_on_tied_head", adapter.Content.PairOfTiedHead != null);
-        WriteStrings(json, "replaces", adapter.Replaces);
-        JsonOutput.WriteNumbers(json, "invocation_tokens", [.. adapter.InvocationTokens]);
         json.WriteNumber("parameters", adapter.ParameterCount);
         json.WriteNumber("bytes", adapter.SizeInBytes);
         json.WriteString("base_hash", adapter.BaseHash?.ToString());
