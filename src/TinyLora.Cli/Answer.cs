@@ -1,3 +1,4 @@
+using TinyLora.Adapters;
 using TinyLora.Conversation;
 using TinyLora.Inference;
 using TinyLora.Sampling;
@@ -27,6 +28,9 @@ internal sealed class Answer : IDisposable
     }
 
     public StopReason StopReason { get; private set; } = StopReason.MaxTokenLimitReached;
+
+    /// <summary>The adapters that it was made with.</summary>
+    public IReadOnlyList<AppliedAdapter> Adapters => _generator.Adapters;
 
     public ReadOnlySpan<byte> Utf8 => _generator.Text;
 

@@ -20,6 +20,17 @@ internal static class AnswerJson
             json.WriteNumber("prompt_tokens_per_second", Math.Round(answer.PromptRate, 2));
             json.WriteNumber("tokens_per_second", Math.Round(answer.GenerationRate, 2));
             if (answer.Seed is { } seed) json.WriteNumber("seed", seed);
+            json.WriteStartArray("adapters");
+            foreach (var adapter in answer.Adapters)
+            {
+                json.WriteStartObject();
+                json.WriteString("name", adapter.Name);
+                json.WriteString("path", adapter.Path);
+                json.WriteNumber("scale", adapter.Scale);
+                if (adapter.FirstPosition > 0) json.WriteNumber("first_position", adapter.FirstPosition);
+                json.WriteEndObject();
+            }
+            json.WriteEndArray();
             json.WriteNumber("threads", model.ThreadCount);
             json.WriteString("instruction_set", model.InstructionSet.Name);
             json.WriteEndObject();

@@ -9,6 +9,7 @@ internal sealed class ModelOptionsGroup
 {
     private readonly Option<string> _model = SharedOptions.Model();
     private readonly Option<AdapterArgument[]> _adapters = SharedOptions.Adapters();
+    private readonly Option<bool> _allowOtherBase = SharedOptions.AllowOtherBase();
     private readonly Option<int> _threads = SharedOptions.Threads();
     private readonly Option<string> _instructionSet = SharedOptions.InstructionSet();
 
@@ -16,6 +17,7 @@ internal sealed class ModelOptionsGroup
     {
         command.Add(_model);
         command.Add(_adapters);
+        command.Add(_allowOtherBase);
         command.Add(_threads);
         command.Add(_instructionSet);
     }
@@ -31,7 +33,7 @@ internal sealed class ModelOptionsGroup
         var model = Model.Open(parsed.GetValue(_model)!, options);
         try
         {
-            foreach (var (path, scale) in parsed.GetValue(_adapters) ?? []) model.ApplyLoraAdapter(new LoraAdapter(path) { Scale = scale });
+            foreach (var (path, scale) in parsed.GetValue(_adapters) ?? []) model.ApplyLoraAdapter(new LoraAdapter(path) { Scale = scale, AllowsOtherBase = parsed.Has(_allowOtherBase) });
             return model;
         }
         catch

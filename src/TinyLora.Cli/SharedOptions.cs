@@ -19,6 +19,8 @@ internal static class SharedOptions
         CustomParser = AdapterArgument.ParseAll,
     };
 
+    public static Option<bool> AllowOtherBase() => Flag("--allow-other-base", "Put adapters on that were saved with the hash of another base.");
+
     public static Option<string> Prompt(bool required) => new("--prompt", "-p") { Description = "The text.", HelpName = "TEXT", Required = required };
 
     public static Option<int> Threads() => new("--threads")

@@ -27,6 +27,9 @@ internal static class AllocationChecks
                 session.Adapters.Add(adapter);
             report.Run("allocation", set, $"{checkedModel.Name} decode with two adapters, scales changed at each step, one switched every {StepsPerSwitch}", () =>
                 Measure(() => Decode(session, adapters)));
+            using var eight = new ChangingBatch(model, adapters);
+            report.Run("allocation", set, $"{checkedModel.Name} {StepCount} steps of a batch of eight whose adapter sets and scales change at random", () =>
+                Measure(() => eight.Decode(StepCount)));
             report.Run("allocation", set, $"{checkedModel.Name} text to tokens and back", () =>
             {
                 var tokenizer = model.Tokenizer;
@@ -41,6 +44,7 @@ internal static class AllocationChecks
                 });
             });
             session.Adapters.Clear();
+            eight.Dispose();
             foreach (var adapter in adapters)
                 adapter.Dispose();
         }

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 using TinyLora.Adapters;
 using TinyLora.Weights;
 
@@ -16,6 +17,7 @@ internal sealed class AdapterCommand
         Arity = ArgumentArity.OneOrMore,
         CustomParser = AdapterArgument.ParseAll,
     };
+    private readonly Option<string> _baseHash = BaseHashOption();
     private readonly Option<string> _method = MethodOption();
     private readonly Option<float> _density = new("--density") { Description = "The share of the numbers that ties, dare and magnitude_prune keep, above 0 up to 1.", HelpName = "D", CustomParser = Numbers.Real(share => share is > 0 and <= 1, "above 0 up to 1") };
     private readonly Option<int> _rank = SharedOptions.Count("--rank", "The rank of the svd forms; the largest of the adapters' unless given.", 1);
@@ -25,19 +27,21 @@ internal sealed class AdapterCommand
     public static Command Create()
     {
         var options = new AdapterCommand();
-        var convert = new Command("convert", "Writes an adapter as a GGUF file or a PEFT folder. The model is needed where one of both is a GGUF.") { options._input, options._output, options._model };
+        var convert = new Command("convert", "Writes an adapter as a GGUF file or a PEFT folder. The model is needed where one of both is a GGUF.") { options._input, options._output, options._model, options._baseHash };
         convert.Validators.Add(result =>
         {
             if (!result.Has(options._model) && IsGguf(result.GetValue(options._output))) result.AddError("For a GGUF file the model is needed: -m MODEL.");
+            options.CheckBaseHash(result);
         });
         convert.SetAction(options.Convert);
         var combine = new Command("combine", "Makes one adapter of several by one of PEFT's methods; cat, their exact sum, unless told otherwise.")
         {
-            options._parts, options._method, options._density, options._rank, options._seed, options._combined, options._model,
+            options._parts, options._method, options._density, options._rank, options._seed, options._combined, options._model, options._baseHash,
         };
         combine.Validators.Add(result =>
         {
             if (!result.Has(options._model) && IsGguf(result.GetValue(options._combined))) result.AddError("For a GGUF file the model is needed: -m MODEL.");
+            options.CheckBaseHash(result);
         });
         combine.SetAction(options.Combine);
         return new Command("adapter", "Works on adapters.") { convert, combine };
@@ -45,36 +49,49 @@ internal sealed class AdapterCommand
 
     private int Combine(ParseResult parsed)
     {
-        var shape = parsed.GetValue(_model) is { } model ? ReadShape(model) : null;
+        var (shape, hash) = ReadBase(parsed);
         var parts = parsed.GetValue(_parts)!;
         using var adapters = new OpenAdapters(parts);
         using var combined = AdapterCombination.Combine(AdapterCombination.Parse(parsed.GetValue(_method)!), adapters.All, Array.ConvertAll(parts, part => part.Scale),
             new CombinationOptions { Density = parsed.GetValue(_density), Rank = parsed.GetValue(_rank), Seed = parsed.GetValue(_seed) });
-        Save(combined, parsed.GetValue(_combined)!, shape);
+        Save(combined, parsed.GetValue(_combined)!, shape, hash);
         return ExitCode.Success;
     }
 
     private int Convert(ParseResult parsed)
     {
-        var shape = parsed.GetValue(_model) is { } model ? ReadShape(model) : null;
+        var (shape, hash) = ReadBase(parsed);
         using var adapter = new LoraAdapter(parsed.GetValue(_input)!);
-        Save(adapter, parsed.GetValue(_output)!, shape);
+        Save(adapter, parsed.GetValue(_output)!, shape, hash);
         return ExitCode.Success;
     }
 
-    private static void Save(LoraAdapter adapter, string output, ModelShape? shape)
+    private static void Save(LoraAdapter adapter, string output, ModelShape? shape, ModelHash? hash)
     {
-        if (IsGguf(output)) adapter.SaveGguf(output, shape!);
+        if (IsGguf(output)) adapter.SaveGguf(output, shape!, hash);
         else if (shape == null && adapter.Content.NeedsShapeForPeft)
             throw new UnusableInputException($"{adapter.Path}: PEFT's form of it depends on the model: -m MODEL.");
-        else adapter.SavePeft(output, shape);
+        else adapter.SavePeft(output, shape, hash);
     }
 
-    private static ModelShape ReadShape(string path)
+    private (ModelShape? Shape, ModelHash? Hash) ReadBase(ParseResult parsed)
     {
+        if (parsed.GetValue(_model) is not { } path) return (null, null);
         using var weights = ModelWeights.Open(path);
-        return weights.Shape;
+        var hash = parsed.GetValue(_baseHash) is { } kind ? weights.Hash(kind == "weights" ? ModelHashKind.Weights : ModelHashKind.Norms) : null;
+        return (weights.Shape, hash);
     }
+
+    private void CheckBaseHash(CommandResult result)
+    {
+        if (result.Has(_baseHash) && !result.Has(_model)) result.AddError("--base-hash needs the model: -m MODEL.");
+    }
+
+    private static Option<string> BaseHashOption() => new Option<string>("--base-hash")
+    {
+        Description = "Store the hash of the model, so that the adapter goes on no other: of its norms, which are the same however the model is quantised, or of all its weights as they stand in the file.",
+        HelpName = "norms|weights",
+    }.AcceptOnlyFromAmong("norms", "weights");
 
     private static Option<string> MethodOption()
     {

@@ -13,14 +13,14 @@ internal sealed class MergeCommand
     private readonly Option<string> _model = SharedOptions.Model();
     private readonly Option<AdapterArgument[]> _adapters = SharedOptions.Adapters();
     private readonly Option<string> _output = new("--output", "-o") { Description = "The new GGUF file or folder, of the model's own kind; it must not exist.", HelpName = "OUT", Required = true };
-
+    private readonly Option<bool> _allowOtherBase = SharedOptions.AllowOtherBase();
     private readonly Option<string> _type = TypeOption();
 
     public static Command Create()
     {
         var options = new MergeCommand();
         options._adapters.Required = true;
-        var command = new Command("merge", "Writes a model with adapters merged into its weights.") { options._model, options._adapters, options._type, options._output };
+        var command = new Command("merge", "Writes a model with adapters merged into its weights.") { options._model, options._adapters, options._allowOtherBase, options._type, options._output };
         command.SetAction(options.Run);
         return command;
     }
@@ -29,7 +29,11 @@ internal sealed class MergeCommand
     {
         var arguments = parsed.GetValue(_adapters)!;
         using var adapters = new OpenAdapters(arguments);
-        for (var i = 0; i < arguments.Length; i++) adapters.All[i].Scale = arguments[i].Scale;
+        for (var i = 0; i < arguments.Length; i++)
+        {
+            adapters.All[i].Scale = arguments[i].Scale;
+            adapters.All[i].AllowsOtherBase = parsed.Has(_allowOtherBase);
+        }
         var name = parsed.GetValue(_type)!;
         ElementType? type = name == Keep ? null : Enum.Parse<ElementType>(name, ignoreCase: true);
         var output = parsed.InvocationConfiguration.Output;

@@ -15,7 +15,7 @@ internal sealed class RunCommand
     private readonly Option<string> _system = new("--system") { Description = "Instructions to the model.", HelpName = "TEXT" };
     private readonly Option<bool> _raw = SharedOptions.Flag("--raw", "No chat template: the model goes on with the text, in which special tokens are recognised.");
     private readonly Option<int> _count = SharedOptions.Count("-n", $"Tokens at most ({DefaultTokenCount}).", 0, "--max-tokens");
-    private readonly Option<bool> _json = SharedOptions.Flag("--json", "Write one JSON object: text, ids, why it ended, rates.");
+    private readonly Option<bool> _json = SharedOptions.Flag("--json", "Write one JSON object: text, ids, why it ended, the adapters that were on, rates.");
 
     public static Command Create(Terminal terminal)
     {

@@ -23,17 +23,15 @@ internal static class AdapterReport
         json.WriteBoolean("rank_stabilized", adapter.IsRankStabilized);
         json.WriteBoolean("dora", adapter.IsDora);
         WriteStrings(json, "targets", adapter.Targets);
+        WriteStrings(json, "replaces", adapter.Replaces);
+        JsonOutput.WriteNumbers(json, "invocation_tokens", [.. adapter.InvocationTokens]);
         WriteStrings(json, "types", [.. adapter.Modules.SelectMany(module => new[] { module.TypeOfA, module.TypeOfB }).Distinct().Order().Select(type => type.ToString())]);
         WriteStrings(json, "replaces", adapter.Replaces);
         JsonOutput.WriteNumbers(json, "invocation_tokens", [.. adapter.InvocationTokens]);
         json.WriteNumber("parameters", adapter.ParameterCount);
         json.WriteNumber("bytes", adapter.SizeInBytes);
-        var misfit = modelPath == null ? null : Misfit(adapter, modelPath);
-        if (modelPath != null)
-        {
-            json.WriteString("model", modelPath);
-            json.WriteBoolean("fits", misfit == null);
-        }
+        json.WriteString("base_hash", adapter.BaseHash?.ToString());
+        var misfit = modelPath == null ? null : WriteFit(json, adapter, modelPath);
         WriteModules(json, adapter.Modules);
         json.WriteEndObject();
         return misfit;
@@ -59,18 +57,22 @@ internal static class AdapterReport
         json.WriteEndArray();
     }
 
-    private static string? Misfit(LoraAdapter adapter, string modelPath)
+    private static string? WriteFit(Utf8JsonWriter json, LoraAdapter adapter, string modelPath)
     {
         using var model = Model.Open(modelPath, new ModelOptions { ThreadCount = 1 });
+        json.WriteString("model", modelPath);
+        if (adapter.BaseHash is { } hash) json.WriteString("model_hash", model.ComputeHash(hash.Kind).ToString());
+        string? misfit = null;
         try
         {
             model.ApplyLoraAdapter(adapter);
-            return null;
         }
-        catch (InvalidDataException misfit)
+        catch (InvalidDataException refusal)
         {
-            return Failure.Describe(misfit);
+            misfit = Failure.Describe(refusal);
         }
+        json.WriteBoolean("fits", misfit == null);
+        return misfit;
     }
 
     private static void WriteStrings(Utf8JsonWriter json, string name, IReadOnlyList<string> texts)

@@ -63,6 +63,9 @@ internal sealed unsafe class AdapterBinder
             _pairs[pair.Layer * ProjectionCount + (pair.Kind - WeightKind.Query)] = pair;
         }
         PartBinder.Check(_content, weights);
+        // Last, because it may read all weights.
+        if (_content.BaseHash is { } expected && !_content.AllowsOtherBase && weights.Hash(expected.Kind) is var found && found != expected)
+            Throw.BadFile(_content.Path, ModelHash.Key, $"{found} of {Path.GetFileName(weights.Path)}", $"{expected}, its own base (AllowsOtherBase, or --allow-other-base, puts it on another)");
     }
 
     /// <summary>Fills the sites and, where memory is given, the matrices.</summary>

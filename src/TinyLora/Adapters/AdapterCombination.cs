@@ -90,8 +90,17 @@ public static unsafe class AdapterCombination
             Pairs = pairs,
             Alpha = pairs[0].Alpha,
             BaseModel = first.BaseModel,
+            BaseHash = SharedBaseHash(adapters),
             Memory = memory,
         });
+    }
+
+    /// <summary>The hash that all have, or null.</summary>
+    private static ModelHash? SharedBaseHash(ReadOnlySpan<LoraAdapter> adapters)
+    {
+        foreach (var adapter in adapters)
+            if (adapter.BaseHash != adapters[0].BaseHash) return null;
+        return adapters[0].BaseHash;
     }
 
     private static void Check(CombinationMethod method, ReadOnlySpan<LoraAdapter> adapters, ReadOnlySpan<float> weights, CombinationOptions options)

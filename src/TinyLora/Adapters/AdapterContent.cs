@@ -38,6 +38,12 @@ internal sealed class AdapterContent : IDisposable
     /// <summary>The base model as the file calls it, or null.</summary>
     public string? BaseModel { get; init; }
 
+    /// <summary>The hash of the only base that it goes on, or null where the file does not say.</summary>
+    public ModelHash? BaseHash { get; init; }
+
+    /// <summary>Whether it goes on others too.</summary>
+    public bool AllowsOtherBase { get; set; }
+
     /// <summary>What else the file says about itself.</summary>
     public IReadOnlyDictionary<string, string> Metadata { get; init; } = new Dictionary<string, string>();
 

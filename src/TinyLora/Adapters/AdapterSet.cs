@@ -3,7 +3,10 @@ using System.Collections;
 namespace TinyLora.Adapters;
 
 /// <summary>Adapters that are on together, in the order in which they were added: their sum is exact. Each has its own live <see cref="LoraAdapter.Scale"/>.</summary>
-/// <remarks>A session's set is the model's until it is first changed. No call allocates once an adapter is known to its model.</remarks>
+/// <remarks>
+/// A session's set is the model's until it is first changed. No call allocates once an adapter is known to its model. What is in a set keeps its memory, also when it is
+/// disposed; but a session takes no step with an adapter that is.
+/// </remarks>
 public sealed class AdapterSet : IReadOnlyList<LoraAdapter>
 {
     /// <summary>Adapters that can be on at once.</summary>
@@ -103,6 +106,18 @@ public sealed class AdapterSet : IReadOnlyList<LoraAdapter>
 
     IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
 
+    /// <summary>Refuses a step with an adapter that was disposed and not taken off.</summary>
+    /// <exception cref="ObjectDisposedException">There is one.</exception>
+    internal void RefuseDisposed()
+    {
+        lock (Gate)
+        {
+            for (var i = 0; i < Count; i++)
+                if (Bound(i).Adapter is { IsDisposed: true } adapter)
+                    throw new ObjectDisposedException(null, $"The adapter {adapter.Path} is disposed and still on: remove it from the session or the model first, or dispose it after them.");
+        }
+    }
+
     internal BoundAdapter Bound(int index) => _parent?.Bound(index) ?? _own[index]!;
 
     /// <summary>Adds an adapter if a step has room for all; else returns the room that they need.</summary>
@@ -140,7 +155,7 @@ public sealed class AdapterSet : IReadOnlyList<LoraAdapter>
         for (var i = 0; i < parent.Count; i++)
         {
             _own[i] = parent.Bound(i);
-            _own[i]!.Adapter.AddUse();
+            _own[i]!.Adapter.ShareUse();
         }
         _count = parent.Count;
         Volatile.Write(ref _parent, null);

@@ -1,4 +1,6 @@
+using TinyLora.Errors;
 using TinyLora.Files;
+using TinyLora.Weights;
 
 namespace TinyLora.Adapters;
 
@@ -20,6 +22,17 @@ internal sealed class AdapterTensors : IDisposable
     public IReadOnlyList<TensorEntry> Tensors { get; }
 
     public IReadOnlyDictionary<string, string> Metadata { get; }
+
+    /// <summary>The hash of the base that the file was saved for, or null.</summary>
+    /// <exception cref="InvalidDataException">It is none that is known.</exception>
+    public ModelHash? ReadBaseHash() => Metadata.TryGetValue(ModelHash.Key, out var text) ? ParseBaseHash(Path, text) : null;
+
+    /// <exception cref="InvalidDataException">It is none that is known.</exception>
+    public static ModelHash ParseBaseHash(string path, string text)
+    {
+        if (!ModelHash.TryParse(text, out var hash)) Throw.BadFile(path, ModelHash.Key, text, "norms-sha256: or weights-sha256: and 64 hexadecimal digits");
+        return hash;
+    }
 
     /// <summary>Opens a safetensors file or one of torch's, by what it holds.</summary>
     /// <exception cref="InvalidDataException">It is damaged, or none of the formats that are read.</exception>

@@ -25,6 +25,8 @@ internal static class GgufAdapterFile
             if (key.StartsWith("adapter.", StringComparison.Ordinal) && key is not ("adapter.type" or AlphaKey or InvocationKey or "adapter.lora.task_name" or "adapter.lora.prompt_prefix"))
                 Throw.NotSupported(file.Path, $"the key {key}");
         var alpha = ReadAlpha(file);
+        var invocation = ReadInvocation(file);
+        var baseHash = ReadBaseHash(file);
         var builder = new AdapterBuilder(file.Path) { TransposedEmbedding = true };
         foreach (var tensor in file.Tensors) Add(builder, file.Path, tensor);
         // Without an alpha the product is not divided by the rank: so llama.cpp has it.
@@ -36,9 +38,10 @@ internal static class GgufAdapterFile
             Architecture = architecture,
             RowOrder = architecture == "llama" ? RotaryLayout.Interleaved : RotaryLayout.Halves,
             Pairs = pairs,
-            InvocationTokens = ReadInvocation(file),
+            InvocationTokens = invocation,
             Alpha = alpha == 0 ? pairs[0].Alpha : alpha,
             BaseModel = file.TryGetString("general.base_model.0.name", out var name) ? name : null,
+            BaseHash = baseHash,
             Metadata = ReadMetadata(file),
             Memory = memory,
         };
@@ -87,6 +90,13 @@ internal static class GgufAdapterFile
             tokens[i] = (int)numbers[i];
         }
         return tokens;
+    }
+
+    private static ModelHash? ReadBaseHash(GgufFile file)
+    {
+        if (!file.Contains(ModelHash.Key)) return null;
+        if (!file.TryGetString(ModelHash.Key, out var text)) Throw.BadFile(file.Path, ModelHash.Key, $"{file.TypeOf(ModelHash.Key)}", "a text");
+        return AdapterTensors.ParseBaseHash(file.Path, text);
     }
 
     private static Dictionary<string, string> ReadMetadata(GgufFile file)

@@ -10,9 +10,10 @@ internal static unsafe class GgufAdapterWriter
     /// <param name="content">The adapter.</param>
     /// <param name="path">The file; replaced if it is there.</param>
     /// <param name="shape">The base model's.</param>
-    public static void Write(AdapterContent content, string path, ModelShape shape) => AdapterOutput.Replace(path, stream => Write(content, stream, shape));
+    /// <param name="baseHash">The base model's, or null.</param>
+    public static void Write(AdapterContent content, string path, ModelShape shape, ModelHash? baseHash) => AdapterOutput.Replace(path, stream => Write(content, stream, shape, baseHash));
 
-    private static void Write(AdapterContent content, Stream stream, ModelShape shape)
+    private static void Write(AdapterContent content, Stream stream, ModelShape shape, ModelHash? baseHash)
     {
         var alpha = AlphaFor(content);
         var pairs = content.PairsFor(shape);
@@ -22,6 +23,7 @@ internal static unsafe class GgufAdapterWriter
         output.Key("adapter.type", "lora");
         output.Key("adapter.lora.alpha", alpha);
         if (content.InvocationTokens.Length > 0) output.Key("adapter.alora.invocation_tokens", content.InvocationTokens);
+        if (baseHash != null) output.Key(ModelHash.Key, baseHash.ToString());
         foreach (var pair in pairs)
         {
             var name = $"{WeightNames.Gguf(pair.Kind, pair.Layer)}.weight";

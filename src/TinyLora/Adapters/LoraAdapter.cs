@@ -9,7 +9,8 @@ namespace TinyLora.Adapters;
 /// (Hu et al., 2021, arXiv 2106.09685).
 /// </summary>
 /// <remarks>
-/// The file is read once and closed: what happens to it afterwards does not matter. An adapter may be on in any number of sessions and models at once;
+/// The file is read once, into memory of the adapter's own, and closed: what happens to it afterwards does not matter, and another adapter of the same path is another adapter.
+/// (A file that a running program may be about to read is replaced by renaming another over it, not by writing into it.) An adapter may be on in any number of sessions and models at once;
 /// each model gets a copy that is laid out for its kernels.
 /// </remarks>
 public sealed class LoraAdapter : IDisposable
@@ -90,10 +91,16 @@ public sealed class LoraAdapter : IDisposable
 
     /// <summary>Strength from the next token on; any sign; 0 is exactly the base model.</summary>
     /// <remarks>Setting it costs nothing; unless a session keeps its cache (<c>SessionOptions.KeepCache</c>), its next step computes the past again as the new strength makes it.</remarks>
+    /// <exception cref="ArgumentOutOfRangeException">It is set to what is not finite.</exception>
+    /// <exception cref="ObjectDisposedException">It is set, and the adapter is disposed.</exception>
     public float Scale
     {
         get => Volatile.Read(ref _scale);
-        set => Volatile.Write(ref _scale, float.IsFinite(value) ? value : throw new ArgumentOutOfRangeException(nameof(value), value, "A scale is a finite number."));
+        set
+        {
+            ObjectDisposedException.ThrowIf(IsDisposed, this);
+            Volatile.Write(ref _scale, float.IsFinite(value) ? value : throw new ArgumentOutOfRangeException(nameof(value), value, "A scale is a finite number."));
+        }
     }
 
     /// <summary>The largest rank of a projection.</summary>
@@ -135,25 +142,39 @@ public sealed class LoraAdapter : IDisposable
     /// <summary>The base model as the file calls it, or null.</summary>
     public string? BaseModel => _content.BaseModel;
 
+    /// <summary>The hash of the base that the adapter was saved for, or null where the file has none.</summary>
+    /// <remarks>Where there is one, a model with another is refused when the adapter is put on (<see cref="InvalidDataException"/>), unless <see cref="AllowsOtherBase"/>.</remarks>
+    public ModelHash? BaseHash => _content.BaseHash;
+
+    /// <summary>Whether it may be put on a model whose hash is not <see cref="BaseHash"/>; everything else is checked all the same.</summary>
+    public bool AllowsOtherBase
+    {
+        get => _content.AllowsOtherBase;
+        set => _content.AllowsOtherBase = value;
+    }
+
     /// <summary>What else the file says about itself; nothing in it changes what the adapter does.</summary>
     public IReadOnlyDictionary<string, string> Metadata => _content.Metadata;
 
     internal AdapterContent Content => _content;
 
+    internal bool IsDisposed => Volatile.Read(ref _disposed);
+
     /// <summary>Saves it as a PEFT folder: the numbers as they are, the file's own scaling, not <see cref="Scale"/>.</summary>
     /// <param name="folder">Made if it is not there; its <c>adapter_config.json</c> and <c>adapter_model.safetensors</c> are replaced.</param>
     /// <param name="shape">The base model's; needed only for a GGUF adapter of the llama architecture, whose rows stand in another order, and for one of mlx-lm on the embedding, which may act on the head too.</param>
+    /// <param name="baseHash">Stored in the file (PEFT ignores it) and checked wherever the adapter is put on; null: the adapter's own, if it has one. The model computes it.</param>
     /// <exception cref="ArgumentNullException">The shape is needed and missing.</exception>
     /// <exception cref="ObjectDisposedException">The adapter is disposed.</exception>
     /// <exception cref="IOException">The files cannot be written.</exception>
-    public void SavePeft(string folder, ModelShape? shape = null)
+    public void SavePeft(string folder, ModelShape? shape = null, ModelHash? baseHash = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(folder);
         if (_content.NeedsShapeForPeft) ArgumentNullException.ThrowIfNull(shape);
         lock (_lock)
         {
             ObjectDisposedException.ThrowIf(_disposed, this);
-            PeftAdapterWriter.Write(_content, folder, shape);
+            PeftAdapterWriter.Write(_content, folder, shape, baseHash ?? BaseHash);
         }
     }
 
@@ -163,10 +184,11 @@ public sealed class LoraAdapter : IDisposable
     /// </summary>
     /// <param name="path">The file; replaced if it is there.</param>
     /// <param name="shape">The base model's.</param>
+    /// <param name="baseHash">Stored in the file (llama.cpp ignores it) and checked wherever the adapter is put on; null: the adapter's own, if it has one. The model computes it.</param>
     /// <exception cref="InvalidOperationException">It holds more than A and B: magnitudes, biases, whole modules, rows of tokens.</exception>
     /// <exception cref="ObjectDisposedException">The adapter is disposed.</exception>
     /// <exception cref="IOException">The file cannot be written.</exception>
-    public void SaveGguf(string path, ModelShape shape)
+    public void SaveGguf(string path, ModelShape shape, ModelHash? baseHash = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         ArgumentNullException.ThrowIfNull(shape);
@@ -174,26 +196,27 @@ public sealed class LoraAdapter : IDisposable
         {
             ObjectDisposedException.ThrowIf(_disposed, this);
             RefuseForGguf();
-            GgufAdapterWriter.Write(_content, path, shape);
+            GgufAdapterWriter.Write(_content, path, shape, baseHash ?? BaseHash);
         }
     }
 
-    /// <summary>Frees the adapter's memory; what a session's last step read of it, at the session's next step or end.</summary>
-    /// <exception cref="InvalidOperationException">It is on in a session or a model; remove it there first.</exception>
+    /// <summary>Ends the adapter: it cannot be put on, scaled or saved any more. Never throws.</summary>
+    /// <remarks>
+    /// Where it is on, its memory stays until the last session or model lets it go (removes it, clears its set, is disposed), so it may be disposed before or after
+    /// these and a step that runs is never harmed. But a session that would begin another step with it on is told: <see cref="ObjectDisposedException"/>
+    /// with the adapter's name, until it is removed there. The error is the step's and not this call's, because an exception out of <c>Dispose</c> would hide the one that leaves a <c>using</c>.
+    /// </remarks>
     public void Dispose()
     {
         lock (_lock)
         {
             if (_disposed) return;
-            if (_uses > 0) throw new InvalidOperationException($"The adapter {Name} is in use in {_uses} places: remove it there before it is disposed.");
-            _disposed = true;
-            foreach (var (_, bound) in _bound) bound.Dispose();
-            _bound.Clear();
-            _content.Dispose();
+            Volatile.Write(ref _disposed, true);
+            if (_uses == 0) Free();
         }
     }
 
-    /// <summary>Counts a place where the adapter is on, so that it is not disposed meanwhile.</summary>
+    /// <summary>Counts a place where the adapter is put on, so that its memory stays.</summary>
     /// <exception cref="ObjectDisposedException">It is disposed already.</exception>
     internal void AddUse()
     {
@@ -204,13 +227,35 @@ public sealed class LoraAdapter : IDisposable
         }
     }
 
-    /// <summary>The other end of <see cref="AddUse"/>.</summary>
+    /// <summary>Counts one more place of an adapter that is on elsewhere, and perhaps disposed since.</summary>
+    internal void ShareUse()
+    {
+        lock (_lock)
+        {
+            if (_uses == 0) throw new InvalidOperationException($"The adapter {Name} is not in use.");
+            _uses++;
+        }
+    }
+
+    /// <summary>The other end of <see cref="AddUse"/> and <see cref="ShareUse"/>.</summary>
     internal void ReleaseUse()
     {
         lock (_lock)
         {
             if (_uses == 0) throw new InvalidOperationException($"The adapter {Name} is not in use.");
             _uses--;
+            if (_uses == 0 && _disposed) Free();
+        }
+    }
+
+    /// <summary>The adapter as it is laid out for a model, or null where it is not yet.</summary>
+    /// <exception cref="ObjectDisposedException">The adapter is disposed.</exception>
+    internal BoundAdapter? FindBound(object model)
+    {
+        lock (_lock)
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            return _bound.TryGetValue(model, out var bound) ? bound : null;
         }
     }
 
@@ -245,10 +290,17 @@ public sealed class LoraAdapter : IDisposable
     {
         lock (_lock)
         {
-            if (_disposed || !_bound.TryGetValue(model, out var bound)) return;
+            if (!_bound.TryGetValue(model, out var bound)) return;
             _bound.Remove(model);
             bound.Dispose();
         }
+    }
+
+    private void Free()
+    {
+        foreach (var (_, bound) in _bound) bound.Dispose();
+        _bound.Clear();
+        _content.Dispose();
     }
 
     // The format has no place for these, and nothing must be lost silently.

@@ -32,6 +32,7 @@ internal static class MlxAdapterFile
         if (parameters.TryGetProperty("rank", out var r) && (r.ValueKind != JsonValueKind.Number || !r.TryGetInt32(out stated) || stated < 1))
             Throw.BadFile(configPath, "lora_parameters: rank", r.GetRawText(), "a rank of at least 1");
 
+        var baseHash = file.ReadBaseHash();
         var builder = new AdapterBuilder(file.Path) { Transposed = true };
         foreach (var tensor in file.Tensors)
         {
@@ -62,6 +63,7 @@ internal static class MlxAdapterFile
             Others = others,
             Alpha = pairs[0].Alpha,
             BaseModel = root.TryGetProperty("model", out var model) && model.ValueKind == JsonValueKind.String ? model.GetString() : null,
+            BaseHash = baseHash,
             Memory = memory,
         };
     }

@@ -12,6 +12,7 @@ internal static class PeftAdapterFile
     public static AdapterContent Read(string configPath, JsonElement json, AdapterTensors file)
     {
         var config = PeftConfig.Read(configPath, json);
+        var baseHash = file.ReadBaseHash();
         var builder = Collect(file, config);
         PeftConsistency.Check(configPath, file, config, builder);
         var pairs = builder.Build((module, a, rank) =>
@@ -31,6 +32,7 @@ internal static class PeftAdapterFile
             Alpha = config.Alpha,
             RankStabilized = config.RankStabilized,
             BaseModel = config.BaseModel,
+            BaseHash = baseHash,
             Metadata = config.Metadata,
             Memory = memory,
         };
@@ -40,8 +42,9 @@ internal static class PeftAdapterFile
     /// <exception cref="InvalidDataException">The file is damaged, or holds what is not supported.</exception>
     public static AdapterContent Read(double alpha, AdapterTensors file)
     {
+        var baseHash = file.ReadBaseHash();
         var pairs = Collect(file, null).Build((_, _, rank) => (alpha, (float)(alpha / rank)), out var others, out var memory);
-        return new AdapterContent { Path = file.Path, Format = AdapterFormat.Peft, Pairs = pairs, Others = others, Alpha = alpha, Memory = memory };
+        return new AdapterContent { Path = file.Path, Format = AdapterFormat.Peft, Pairs = pairs, Others = others, Alpha = alpha, BaseHash = baseHash, Memory = memory };
     }
 
     private static AdapterBuilder Collect(AdapterTensors file, PeftConfig? config)

@@ -13,15 +13,16 @@ internal static class PeftAdapterWriter
     /// <param name="content">The adapter.</param>
     /// <param name="folder">Made if it is not there; the two files in it are replaced.</param>
     /// <param name="shape">The base model's; used only where <see cref="AdapterContent.NeedsShapeForPeft"/> says so.</param>
-    public static void Write(AdapterContent content, string folder, ModelShape? shape)
+    /// <param name="baseHash">The base model's, or null.</param>
+    public static void Write(AdapterContent content, string folder, ModelShape? shape, ModelHash? baseHash)
     {
         var pairs = shape == null ? content.Pairs : content.PairsFor(shape);
         Directory.CreateDirectory(folder);
-        AdapterOutput.Replace(Path.Combine(folder, AdapterFile.WeightsName), stream => WriteTensors(content, pairs, stream, shape?.HeadSize ?? 0));
+        AdapterOutput.Replace(Path.Combine(folder, AdapterFile.WeightsName), stream => WriteTensors(content, pairs, stream, shape?.HeadSize ?? 0, baseHash));
         AdapterOutput.Replace(Path.Combine(folder, AdapterFile.ConfigName), stream => stream.Write(Config(content, pairs)));
     }
 
-    private static void WriteTensors(AdapterContent content, LoraPair[] pairs, Stream stream, int headSize)
+    private static void WriteTensors(AdapterContent content, LoraPair[] pairs, Stream stream, int headSize, ModelHash? baseHash)
     {
         var output = new SafetensorsOutput();
         foreach (var pair in pairs)
@@ -32,7 +33,9 @@ internal static class PeftAdapterWriter
             Add(output, $"{module}.{(isEmbedding ? "lora_embedding_B" : "lora_B.weight")}", pair.B, false);
         }
         foreach (var tensor in content.Others) Add(output, $"{Prefix}{ModuleName.Of(tensor.Kind, tensor.Layer)}.{PartOf(tensor)}", tensor.Matrix, IsVector(tensor));
-        output.Write(stream, [new("format", "pt")], (to, i) =>
+        var metadata = new List<KeyValuePair<string, string>> { new("format", "pt") };
+        if (baseHash != null) metadata.Add(new(ModelHash.Key, baseHash.ToString()));
+        output.Write(stream, metadata, (to, i) =>
         {
             if (i < 2 * pairs.Length)
             {

@@ -1,3 +1,5 @@
+using TinyLora.Adapters;
+
 namespace TinyLora.Conversation;
 
 /// <summary>What the generation of text needs of a session.</summary>
@@ -17,6 +19,9 @@ internal interface ITokenSource
 
     /// <summary>Appends one token; the logits after it, [VocabularySize], valid until the next call.</summary>
     ReadOnlySpan<float> Decode(int token);
+
+    /// <summary>The adapters that the last step saw; made anew at each call.</summary>
+    AppliedAdapter[] TakeApplied();
 
     /// <summary>Forgets all tokens from the position on.</summary>
     void Rewind(int position);

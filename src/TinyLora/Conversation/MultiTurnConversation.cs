@@ -184,6 +184,7 @@ public sealed class MultiTurnConversation : IDisposable
                 PromptTokens = prompt.ToArray(),
                 CachedTokenCount = _generator.CachedCount,
                 GeneratedTokens = _generator.Generated.ToArray(),
+                Adapters = _generator.Adapters,
                 PromptDuration = _generator.PromptDuration,
                 GenerationDuration = _generator.GenerationDuration,
             };

@@ -1,3 +1,4 @@
+using TinyLora.Adapters;
 using TinyLora.Inference;
 
 namespace TinyLora.Conversation;
@@ -14,6 +15,8 @@ internal sealed class SessionTokens(Session session) : ITokenSource
     public ReadOnlySpan<float> Prefill(ReadOnlySpan<int> tokens) => session.Prefill(tokens);
 
     public ReadOnlySpan<float> Decode(int token) => session.Decode(token);
+
+    public AppliedAdapter[] TakeApplied() => session.TakeApplied();
 
     public void Rewind(int position) => session.Rewind(position);
 }

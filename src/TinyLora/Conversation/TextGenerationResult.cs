@@ -1,3 +1,5 @@
+using TinyLora.Adapters;
+
 namespace TinyLora.Conversation;
 
 /// <summary>An answer, and what it took.</summary>
@@ -23,6 +25,10 @@ public sealed record TextGenerationResult
 
     /// <summary>Count of the answer's tokens.</summary>
     public int GeneratedTokenCount => GeneratedTokens.Count;
+
+    /// <summary>The adapters that were on when the answer's first token was chosen, each with its strength then, in the order in which they were added; empty: the base model.</summary>
+    /// <remarks>One of scale 0, and one that waits for invocation tokens which are not in the prompt, do nothing and do not stand here.</remarks>
+    public IReadOnlyList<AppliedAdapter> Adapters { get; init; } = [];
 
     /// <summary>Time that the prompt took.</summary>
     public required TimeSpan PromptDuration { get; init; }

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Text;
+using TinyLora.Adapters;
 using TinyLora.Sampling;
 
 namespace TinyLora.Conversation;
@@ -45,6 +46,9 @@ internal sealed class TextGenerator
     /// <summary>Prompt tokens that the cache held.</summary>
     public int CachedCount { get; private set; }
 
+    /// <summary>The adapters that were on when the first token was chosen.</summary>
+    public IReadOnlyList<AppliedAdapter> Adapters { get; private set; } = [];
+
     public TimeSpan PromptDuration { get; private set; }
 
     public TimeSpan GenerationDuration { get; private set; }
@@ -61,6 +65,7 @@ internal sealed class TextGenerator
     {
         _textLength = _generatedCount = CachedCount = 0;
         PromptDuration = GenerationDuration = TimeSpan.Zero;
+        Adapters = [];
         if (prompt.IsEmpty) throw new InvalidOperationException("The prompt has no tokens.");
         stops.Clear();
         _tokenizer.BeginText();
@@ -69,6 +74,7 @@ internal sealed class TextGenerator
         var isComplete = Prefill(prompt, cancellation, out var logits);
         PromptDuration = Stopwatch.GetElapsedTime(started);
         if (!isComplete) return StopReason.CancellationRequested;
+        Adapters = _source.TakeApplied();
         started = Stopwatch.GetTimestamp();
         var reason = Generate(logits, maxTokens, sampler, stops, cancellation);
         GenerationDuration = Stopwatch.GetElapsedTime(started);

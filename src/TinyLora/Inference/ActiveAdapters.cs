@@ -89,11 +89,28 @@ internal sealed unsafe class ActiveAdapters
         return ref otherwise;
     }
 
+    /// <summary>Those that act on the sequence, as values that stay.</summary>
+    public AppliedAdapter[] ToApplied()
+    {
+        var count = 0;
+        for (var i = 0; i < Count; i++)
+            if (FirstActed(i) != Never) count++;
+        if (count == 0) return [];
+        var applied = new AppliedAdapter[count];
+        count = 0;
+        for (var i = 0; i < Count; i++)
+            if (FirstActed(i) is var first && first != Never) applied[count++] = new AppliedAdapter(_adapters[i]!.Adapter.Name, _adapters[i]!.Adapter.Path, _scales[i], first);
+        return applied;
+    }
+
     /// <summary>Lets all adapters go.</summary>
     public void Clear() => LetGo(0);
 
     /// <summary>From where on keys and values are not the base's: invocation tokens hold back A and B alone, what stands in for something of the base is on from the first token.</summary>
     private static int FirstChanged(BoundAdapter adapter, int start) => (adapter.Parts.Changes & ~AdapterChanges.Head) == AdapterChanges.None ? start : 0;
+
+    /// <summary>The first token that anything of an adapter acts on.</summary>
+    private int FirstActed(int index) => _adapters[index]!.Adapter.Replaces.Count > 0 || _adapters[index]!.Parts.EmbeddingLora.Rank > 0 ? 0 : _starts[index];
 
     private static int StartOf(int[] invocation, ReadOnlySpan<int> prompt)
     {

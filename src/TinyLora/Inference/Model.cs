@@ -19,6 +19,8 @@ public abstract class Model : IAdapterHost, IDisposable
     private readonly Workers _workers;
     private readonly StepContext _context;
     private readonly Lock _turn = new();
+    // Held while the mapping is read beside the steps; taken before _turn.
+    private readonly Lock _reading = new();
     // Weak: an adapter that is disposed is forgotten.
     private readonly ConditionalWeakTable<LoraAdapter, BoundAdapter> _known = [];
     // Kept: a delegate made at each call would be garbage.
@@ -102,6 +104,19 @@ public abstract class Model : IAdapterHost, IDisposable
         }
     }
 
+    /// <summary>What tells the model from others, to be stored in an adapter that is made for it (<see cref="LoraAdapter.SavePeft"/>, <see cref="LoraAdapter.SaveGguf"/>).</summary>
+    /// <remarks>Computed at the first call.</remarks>
+    /// <param name="kind">What has to be the same in the models that the adapter goes on.</param>
+    public ModelHash ComputeHash(ModelHashKind kind = ModelHashKind.Norms)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThan((uint)kind, (uint)ModelHashKind.Weights, nameof(kind));
+        lock (_reading)
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            return Weights.Hash(kind);
+        }
+    }
+
     /// <summary>The adapters of every session that has no set of its own.</summary>
     public IReadOnlyList<LoraAdapter> Adapters => DefaultAdapters;
 
@@ -133,6 +148,7 @@ public abstract class Model : IAdapterHost, IDisposable
     /// <summary>Stops the workers and unmaps the weights. The model's sessions cannot be used any more.</summary>
     public void Dispose()
     {
+        lock (_reading)
         lock (_turn)
         {
             if (_disposed) return;
@@ -197,9 +213,14 @@ public abstract class Model : IAdapterHost, IDisposable
 
     BoundAdapter IAdapterHost.Bind(LoraAdapter adapter)
     {
-        var bound = adapter.BindTo(this, Weights, _findKernel);
-        _known.TryAdd(adapter, bound);
-        return bound;
+        if (adapter.FindBound(this) is { } known) return known;
+        lock (_reading)
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            var bound = adapter.BindTo(this, Weights, _findKernel);
+            _known.TryAdd(adapter, bound);
+            return bound;
+        }
     }
 
     // The twin knows no numbers but those of the types.

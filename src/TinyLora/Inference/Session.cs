@@ -124,10 +124,20 @@ public sealed unsafe class Session : IDisposable
         Position += tokens.Length;
     }
 
+    /// <summary>The adapters that act on the sequence, as the last step took them; made anew at each call.</summary>
+    internal AppliedAdapter[] TakeApplied()
+    {
+        // Dispose, on another thread, lets them go.
+        using var pause = Model.Pause();
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        return _active.ToApplied();
+    }
+
     /// <summary>Whether the tokens can be appended.</summary>
     internal void CheckRoom(ReadOnlySpan<int> tokens)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
+        Adapters.RefuseDisposed();
         if (tokens.IsEmpty) throw new ArgumentException("There are no tokens.", nameof(tokens));
         if (tokens.Length > ContextLength - Position)
             throw new ArgumentException($"{tokens.Length} tokens after {Position} do not fit into a session of {ContextLength}.", nameof(tokens));

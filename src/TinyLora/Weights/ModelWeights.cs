@@ -12,6 +12,9 @@ internal sealed unsafe class ModelWeights : IDisposable
 
     private SafetensorsFolder? _folder;
     private AlignedBuffer? _vectors;
+    // [ModelHashKind], null until it is asked for.
+    private readonly ModelHash?[] _hashes = new ModelHash?[2];
+    private readonly Lock _hashing = new();
 
     private ModelWeights()
     {
@@ -52,6 +55,12 @@ internal sealed unsafe class ModelWeights : IDisposable
             && File.Exists(System.IO.Path.Combine(folder, ConfigName)))
             return OpenFolder(folder, System.IO.Path.GetFileName(path) == ConfigName ? null : path);
         return OpenGguf(path);
+    }
+
+    /// <summary>What tells the model from others; computed at the first call.</summary>
+    public ModelHash Hash(ModelHashKind kind)
+    {
+        lock (_hashing) return _hashes[(int)kind] ??= ModelHash.Of(this, kind);
     }
 
     public void Dispose()

@@ -7,7 +7,7 @@ using Xunit;
 namespace TinyLora.Tests.Adapters;
 
 /// <summary>Where adapters are found, how they live, and how they are saved.</summary>
-public sealed class LoraAdapterTests : IDisposable
+public sealed unsafe class LoraAdapterTests : IDisposable
 {
     private readonly string _folder = Directory.CreateTempSubdirectory("model").FullName;
     private readonly TinyAdapter _files = TinyAdapter.Mixed();
@@ -72,15 +72,23 @@ public sealed class LoraAdapterTests : IDisposable
     }
 
     [Fact]
-    public void An_adapter_in_use_is_not_disposed()
+    public void An_adapter_that_is_disposed_in_use_keeps_its_memory_to_the_last_use()
     {
         var adapter = new LoraAdapter(_files.Folder);
         adapter.AddUse();
-        Assert.Throws<InvalidOperationException>(adapter.Dispose);
-        adapter.ReleaseUse();
         adapter.Dispose();
         adapter.Dispose();
+        Assert.True(adapter.Content.Memory.Pointer != null);
         Assert.Throws<ObjectDisposedException>(adapter.AddUse);
+        Assert.Throws<ObjectDisposedException>(() => adapter.Scale = 1);
+        Assert.Throws<ObjectDisposedException>(() => adapter.SavePeft(_folder));
+        adapter.ShareUse();
+        adapter.ReleaseUse();
+        Assert.True(adapter.Content.Memory.Pointer != null);
+        adapter.ReleaseUse();
+        Assert.True(adapter.Content.Memory.Pointer == null);
+        Assert.Throws<InvalidOperationException>(adapter.ReleaseUse);
+        Assert.Throws<InvalidOperationException>(adapter.ShareUse);
     }
 
     [Fact]

@@ -43,6 +43,35 @@ public class AdapterCommandTests
     }
 
     [Fact]
+    public void AHashOfTheBaseIsStoredShownAndChecked()
+    {
+        using var folder = new TemporaryFolder();
+        var pirate = CommandRun.Adapter("pirate");
+        Assert.Equal(System.Text.Json.JsonValueKind.Null, CommandRun.Of("inspect", pirate, "--json").Succeeded().Json.GetProperty("base_hash").ValueKind);
+        CommandRun.Of("adapter", "convert", pirate, folder["own"], "-m", CommandRun.Lantern, "--base-hash", "weights").Succeeded();
+        var shown = CommandRun.Of("inspect", folder["own"], "-m", CommandRun.Lantern, "--json").Succeeded().Json;
+        Assert.StartsWith("weights-sha256:", shown.GetProperty("base_hash").GetString());
+        Assert.Equal(shown.GetProperty("base_hash").GetString(), shown.GetProperty("model_hash").GetString());
+        Assert.True(shown.GetProperty("fits").GetBoolean());
+        Assert.False(shown.GetProperty("dora").GetBoolean());
+        Assert.Empty(shown.GetProperty("replaces").EnumerateArray());
+        CommandRun.Of("adapter", "convert", pirate, folder["norms.gguf"], "-m", CommandRun.Lantern, "--base-hash", "norms").Succeeded();
+        Assert.Contains("norms-sha256:", CommandRun.Of("inspect", folder["norms.gguf"]).Succeeded().Text);
+
+        // The base with an adapter merged into it has other weights and the same norms.
+        CommandRun.Of("merge", "-m", CommandRun.Lantern, "-a", pirate, "-o", folder["merged.gguf"]).Succeeded();
+        string[] run = ["logits", "-m", folder["merged.gguf"], "--tokens", "1,2", "-a"];
+        CommandRun.Of([.. run, folder["norms.gguf"]]).Succeeded();
+        CommandRun.Of([.. run, folder["own"]]).Refused(1, "--allow-other-base");
+        CommandRun.Of("inspect", folder["own"], "-m", folder["merged.gguf"]).Refused(1, "weights-sha256:");
+        CommandRun.Of("merge", "-m", folder["merged.gguf"], "-a", folder["own"], "-o", folder["again.gguf"]).Refused(1, "--allow-other-base");
+        CommandRun.Of("merge", "-m", folder["merged.gguf"], "-a", folder["own"], "--allow-other-base", "-o", folder["again.gguf"]).Succeeded();
+        Assert.Equal(CommandRun.Of([.. run, pirate]).Succeeded().Line, CommandRun.Of([.. run, folder["own"], "--allow-other-base"]).Succeeded().Line);
+        CommandRun.Of("adapter", "convert", pirate, folder["x"], "--base-hash", "norms").Refused(2, "-m MODEL");
+        CommandRun.Of("adapter", "convert", pirate, folder["x"], "-m", CommandRun.Lantern, "--base-hash", "file").Refused(2, "file");
+    }
+
+    [Fact]
     public void WrongUseAndUnfitAdaptersAreRefused()
     {
         using var folder = new TemporaryFolder();

@@ -68,6 +68,19 @@ public class ModelFileCommandTests
     }
 
     [SkippableFact]
+    public void InspectShowsWhatAnAdapterDoesBesideItsProjections()
+    {
+        var dora = CommandRun.Of("inspect", Shared.Path("golden/peft/adapters/dora-embed"), "--json", "-m", Shared.Path("golden/peft/models/llama-plain")).Succeeded().Json;
+        Assert.True(dora.GetProperty("dora").GetBoolean());
+        Assert.Contains("embed_tokens", dora.GetProperty("targets").EnumerateArray().Select(target => target.GetString()));
+        var tokens = CommandRun.Of("inspect", Shared.Path("golden/peft/adapters/tokens-dict-untied-both"), "--json").Succeeded().Json;
+        Assert.Equal(2, tokens.GetProperty("replaces").GetArrayLength());
+        Assert.All(tokens.GetProperty("replaces").EnumerateArray(), replaced => Assert.EndsWith("rows", replaced.GetString()));
+        Assert.Contains("lm_head.weight", CommandRun.Of("inspect", Shared.Path("golden/peft/adapters/save-lm-head-untied")).Succeeded().Text);
+        Assert.NotEmpty(CommandRun.Of("inspect", Shared.Path("golden/peft/adapters/alora-all"), "--json").Succeeded().Json.GetProperty("invocation_tokens").EnumerateArray());
+    }
+
+    [SkippableFact]
     public void InspectSaysWhyAnAdapterDoesNotFit()
     {
         var run = CommandRun.Of("inspect", CommandRun.Adapter("pirate"), "--json", "-m", Shared.Path("models/stories260k/stories260K-f32.gguf"));

@@ -57,6 +57,8 @@ public class RunCommandTests
         var one = CommandRun.Of([.. args, "-a", pirate]).Succeeded().Text;
         Assert.NotEqual(plain, one);
         Assert.NotEqual(one, CommandRun.Of([.. args, "-a", pirate, "-a", $"{CommandRun.Adapter("bard")}:1.5"]).Succeeded().Text);
+        var json = CommandRun.Of([.. args, "-a", pirate, "-a", $"{CommandRun.Adapter("bard")}:1.5", "-a", $"{CommandRun.Adapter("grumpy")}:0", "--json"]).Succeeded().Json;
+        Assert.Equal($$"""[{"name":"pirate","path":"{{pirate}}","scale":1},{"name":"bard","path":"{{CommandRun.Adapter("bard")}}","scale":1.5}]""", json.GetProperty("adapters").GetRawText());
     }
 
     [Fact]

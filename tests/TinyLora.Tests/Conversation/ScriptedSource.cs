@@ -1,3 +1,4 @@
+using TinyLora.Adapters;
 using TinyLora.Conversation;
 
 namespace TinyLora.Tests.Conversation;
@@ -46,6 +47,8 @@ internal sealed class ScriptedSource(int contextLength, params int[][] lines) : 
         _said++;
         return Next();
     }
+
+    public AppliedAdapter[] TakeApplied() => [];
 
     public void Rewind(int position) => _count = position <= _count ? position : throw new ArgumentOutOfRangeException(nameof(position));
 

@@ -6,13 +6,15 @@ namespace TinyLora.Tests.Laws;
 /// <summary>Work of a running program that must not allocate a byte.</summary>
 internal sealed class AllocationLaws : IDisposable
 {
-    private const int Steps = 1000;
+    private const int Steps = 1000, WarmUpSteps = 40;
 
     private readonly Model _model;
     private readonly LoraAdapter _pirate, _grumpy, _bard;
     private readonly Session _keeping, _fresh;
     private readonly Session[] _rows;
+    private readonly Session[] _eight;
     private readonly Batch _batch;
+    private readonly Batch _changing;
     private readonly int[] _prompt = new int[200];
     private readonly int[] _tokens = new int[400];
     private readonly byte[] _text = "Ahoy! \u2693 How do I get to the mill, and what is LoRA? 1234 caf\u00e9"u8.ToArray();
@@ -26,6 +28,8 @@ internal sealed class AllocationLaws : IDisposable
         _fresh = Create(keepCache: false);
         _rows = [Create(false), Create(true), Create(true)];
         _batch = new Batch(_rows);
+        _eight = [Create(false), Create(true), Create(true), Create(true), Create(false), Create(true), Create(true), Create(true)];
+        _changing = new Batch(_eight);
         for (var i = 0; i < _prompt.Length; i++) _prompt[i] = (i * 37 + 3) % model.Shape.VocabularySize;
 
         LoraAdapter Open(string name) => new(Path.Combine(adapters, name));
@@ -41,28 +45,32 @@ internal sealed class AllocationLaws : IDisposable
         }
     }
 
-    public (string Name, Action Work)[] All() =>
+    /// <summary>Each does its work a number of times.</summary>
+    public (string Name, Action<int> Work, int Steps)[] All() =>
     [
-        ("1,000 steps, scales changed at each, a switch every ten, cache kept", () => Decode(_keeping, 200)),
-        ("1,000 steps, scales changed at each, a switch every ten, past computed again", () => Decode(_fresh, 5)),
-        ("prefill", Prefill),
-        ("batch", DecodeBatch),
-        ("text", EncodeAndDecode),
+        ("1,000 steps, scales changed at each, a switch every ten, cache kept", steps => Decode(_keeping, 200, steps), Steps),
+        ("1,000 steps, scales changed at each, a switch every ten, past computed again", steps => Decode(_fresh, 5, steps), Steps),
+        ("prefill", _ => Prefill(), 1),
+        ("batch", DecodeBatch, 20),
+        ("1,000 steps of a batch of eight whose sets and scales change at random", DecodeChanging, Steps),
+        ("text", EncodeAndDecode, 10),
     ];
 
-    /// <summary>Runs the work once to warm up, then again: bytes that the calling thread took.</summary>
-    public static long Measure(Action work)
+    /// <summary>Warms up, then does the work: bytes that the calling thread took.</summary>
+    public static long Measure(Action<int> work, int steps)
     {
-        work();
+        work(Math.Min(steps, WarmUpSteps));
         var before = GC.GetAllocatedBytesForCurrentThread();
-        work();
+        work(steps);
         return GC.GetAllocatedBytesForCurrentThread() - before;
     }
 
     public void Dispose()
     {
         _batch.Dispose();
+        _changing.Dispose();
         foreach (var session in _rows) session.Dispose();
+        foreach (var session in _eight) session.Dispose();
         _keeping.Dispose();
         _fresh.Dispose();
         _pirate.Dispose();
@@ -70,10 +78,10 @@ internal sealed class AllocationLaws : IDisposable
         _bard.Dispose();
     }
 
-    private void Decode(Session session, int room)
+    private void Decode(Session session, int room, int steps)
     {
         session.Rewind(0);
-        for (var step = 0; step < Steps; step++)
+        for (var step = 0; step < steps; step++)
         {
             if (session.Position == room) session.Rewind(0);
             _pirate.Scale = 0.001f * step;
@@ -94,20 +102,41 @@ internal sealed class AllocationLaws : IDisposable
         _fresh.Prefill(_prompt);
     }
 
-    private void DecodeBatch()
+    private void DecodeBatch(int steps)
     {
         foreach (var row in _rows) row.Rewind(0);
-        for (var step = 0; step < 20; step++)
+        for (var step = 0; step < steps; step++)
         {
             _grumpy.Scale = 0.1f * step;
             _batch.Decode(_prompt.AsSpan(step, _rows.Length));
         }
     }
 
-    private void EncodeAndDecode()
+    private void DecodeChanging(int steps)
+    {
+        var random = 1u;
+        for (var step = 0; step < steps; step++)
+        {
+            // Short pasts: two of the sessions compute theirs again after each change.
+            if (step % 4 == 0)
+                foreach (var session in _eight) session.Rewind(0);
+            foreach (var session in _eight)
+            {
+                // Knuth's linear congruence; its upper bits are used.
+                random = 1664525 * random + 1013904223;
+                var adapter = ((random >> 24) % 3) switch { 0 => _pirate, 1 => _grumpy, _ => _bard };
+                if ((random >> 28) % 4 == 0) adapter.Scale = (random >> 20) % 8 * 0.25f;
+                else if ((random >> 28) % 4 == 1) session.Adapters.Clear();
+                else if (!session.Adapters.Remove(adapter)) session.Adapters.Add(adapter);
+            }
+            _changing.Decode(_prompt.AsSpan(step % 100, _eight.Length));
+        }
+    }
+
+    private void EncodeAndDecode(int steps)
     {
         var tokenizer = _model.Tokenizer;
-        for (var i = 0; i < 10; i++)
+        for (var i = 0; i < steps; i++)
         {
             var count = tokenizer.Encode(_text, _tokens);
             for (var t = 0; t < count; t++) tokenizer.Decode(_tokens[t], _decoded);

@@ -16,9 +16,9 @@ public class AllocationTests
         var options = new ModelOptions { ThreadCount = 2 };
         using var model = generated ? Lantern.Open(LanternFiles.Q8_0, options) : Model.Open(LanternFiles.Q8_0, options);
         using var laws = new AllocationLaws(model, LanternFiles.Adapters);
-        foreach (var (name, work) in laws.All())
+        foreach (var (name, work, steps) in laws.All())
         {
-            var bytes = AllocationLaws.Measure(work);
+            var bytes = AllocationLaws.Measure(work, steps);
             Assert.True(bytes == 0, $"{name}: {bytes} bytes");
         }
     }
