@@ -45,16 +45,21 @@ internal sealed class LoraUpEmitter(SourceWriter code, VectorSet set, WeightForm
             code.Open($"for (; i + {inputs} <= count; i += {inputs}, output += {inputs} * yStride, t += {inputs} * dStride)");
             // Joining and widening the 16-bit weights of two panels must serve several inputs to pay.
             var by = inputs > 1 || format == WeightFormat.F32 ? on : on.Narrow;
-            Tile(by, panels / by.Abreast, inputs);
+            Tile(by, panels, inputs);
             code.Close();
         }
     }
 
-    private void Tile(VectorSet on, int registers, int inputs)
+    private void Tile(VectorSet on, int panels, int inputs)
     {
+        var registers = panels / on.Abreast;
         for (var u = 0; u < inputs; u++)
             foreach (var (i, p) in Parts(on, registers)) code.Line($"var {Sum(on, u, i, p)} = {on.V}.Load({Output(on, u, i, p)});");
         code.Open($"for (var j = 0; j < {(IsConstant ? rank.ToString(CultureInfo.InvariantCulture) : "rank")}; j++)");
+        // The next panels lie behind these: each step asks for its share of them.
+        if (on.Parts == 1 && panels > 1)
+            for (var line = 0; line < 8 * panels * format.BlockBytes(); line += 64)
+                code.Line($"Sse.Prefetch0(panel + {panels} * panelBytes + {8 * panels * format.BlockBytes()} * j{(line == 0 ? "" : $" + {line}")});");
         for (var u = 0; u < inputs; u++) code.Line($"var factor{u} = {on.V}.Create(t[{(u == 0 ? "" : $"{u} * dStride + ")}j]);");
         foreach (var (i, p) in Parts(on, registers))
         {

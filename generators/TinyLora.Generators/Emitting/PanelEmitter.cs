@@ -69,9 +69,6 @@ internal sealed class PanelEmitter(SourceWriter code, VectorSet set, WeightForma
                 for (var p = 0; p < set.Parts; p++) code.Line($"var {set.Part("w" + j, p)} = {narrow.V}.Load(flat + b * 256 + {32 * j + 16 * p});");
         else
         {
-            // The next eight rows lie behind these: they are on their way while these are multiplied.
-            if (set.Parts == 1)
-                for (var line = 0; line < 8 * format.BlockBytes(); line += 64) code.Line($"Sse.Prefetch0(row0 + 8 * rowBytes + 8 * at + {line});");
             for (var j = 0; j < 8; j++) _blocks.Unpack(code, $"row{j} + at", 0, "w" + j);
         }
         narrow.Transpose(code, "w", "column");
@@ -119,6 +116,8 @@ internal sealed class PanelEmitter(SourceWriter code, VectorSet set, WeightForma
     private void Tile(int tokens)
     {
         code.Line("var tile = x + t * (nint)stride;");
+        // The next panel's rows lie behind these: each block asks for its share of them.
+        if (set.Parts == 1) code.Line($"var ahead = weights + (r + {R}) * rowBytes;");
         code.Open("for (var step = 0; step < 8; step++)");
         foreach (var (u, p) in Sums(tokens)) code.Line($"var {Sum(u, p)} = {_product.V}<float>.Zero;");
         code.Open("for (var b = (step & 1) << 2 | (step & 2) | step >> 2; b < blocks; b += 8)");
@@ -132,6 +131,12 @@ internal sealed class PanelEmitter(SourceWriter code, VectorSet set, WeightForma
         {
             code.Line($"var halfScales = (byte*)((uint*)seconds + b * {R});");
             if (set.UnsignedWeights) code.Line($"var h = (int*)(tile + {_offsets.HalfSums}) + 2 * b;");
+        }
+        if (set.Parts == 1)
+        {
+            var share = R * 32 / format.BlockSize() * format.BlockBytes();
+            for (var line = 0; line < share; line += 64) code.Line($"Sse.Prefetch1(ahead{(line == 0 ? "" : $" + {line}")});");
+            code.Line($"ahead += {share};");
         }
         _product.Emit(tokens);
         for (var p = 0; p < _product.Parts; p++)

@@ -26,10 +26,11 @@ internal sealed class MergePlan
         _weights = weights;
         _type = type;
         foreach (var content in adapters) Collect(content);
-        Unties &= weights.Shape.TiedEmbedding;
+        // Tied by the configuration, or one tensor under two names.
+        Unties &= IsShared;
         foreach (var tensor in weights.Tensors)
         {
-            var place = PlaceOf(tensor.Name);
+            var place = PlaceOf(tensor);
             if (place is { } known) _stored[known] = tensor;
             Add(tensor.Name, tensor, [.. tensor.Shape], tensor.Path, place);
         }
@@ -44,6 +45,8 @@ internal sealed class MergePlan
 
     /// <summary>Whether the head is no longer the embedding.</summary>
     public bool Unties { get; private set; }
+
+    private unsafe bool IsShared => _weights.Head.Weights == _weights.Embedding.Weights;
 
     private void Collect(AdapterContent content)
     {
@@ -68,7 +71,7 @@ internal sealed class MergePlan
     {
         // Quantised types are for matrices; norms and biases stay what they are.
         var type = _type != null && place is { IsBias: false } && shape.Length == 2 ? _type : source == null ? ElementType.F32 : source.Type;
-        if (type is { } known && shape[^1] % known.BlockSize() != 0)
+        if (type is { } known && shape.Length > 0 && shape[^1] % known.BlockSize() != 0)
             Throw.BadFile(file, name, $"rows of {shape[^1]} numbers", $"a multiple of {known.BlockSize()}, the block of {known}: choose another type");
         var isChanged = place is { } there && _changes.ContainsKey(there);
         // Where adapters give both sides of a tied pair the same rows, each that is stored gets them.
@@ -87,11 +90,20 @@ internal sealed class MergePlan
     private void AddMissing(TensorPlace place, string path, string tensor)
     {
         // A pair that stays tied may be stored under either name.
-        if (!place.IsBias && IsOfPair(place.Kind)) return;
+        if (!place.IsBias && IsOfPair(place.Kind) && IsShared) return;
         // llama.cpp reads a bias at each of the seven projections of this architecture, and so does this runtime; other forms have none, or all or none.
         if (!place.IsBias || place.Kind < WeightKind.Query || _weights.Gguf == null || _weights.Shape.Architecture != "llama")
             Throw.BadFile(path, tensor, $"a change of {Name(place)}, which {_weights.Path} does not have", "a base that has it (a GGUF of the llama architecture may be given biases): use this adapter beside its base, unmerged");
         Add(Name(place), null, [PartBinder.LinearOf(_weights, place.Kind, place.Layer).Rows], _weights.Path, place);
+    }
+
+    /// <summary>The place of a tensor by its own name, or by one under which the file's metadata list it too.</summary>
+    private TensorPlace? PlaceOf(TensorEntry tensor)
+    {
+        if (PlaceOf(tensor.Name) is { } place) return place;
+        foreach (var (name, stored) in _weights.Metadata)
+            if (stored == tensor.Name && PlaceOf(name) is { } other) return other;
+        return null;
     }
 
     private static TensorPlace? PlaceOf(string name)

@@ -15,9 +15,10 @@ internal static unsafe class AdaptedHead<TKernels>
     public static void Multiply(StepContext context, in Input input, int worker)
     {
         var step = context.Step;
+        var down = Product<TKernels>.LoraDown(context, 0, LoraPlace.Head, input, worker);
         Product<TKernels>.MultiplyOwn(context, context.Weights.Head, 0, LoraPlace.Head, 0, input, step.Logits, step.LogitsStride, worker);
         ReplaceRows(context, input, worker);
-        Product<TKernels>.LoraDown(context, 0, LoraPlace.Head, input, worker);
+        context.Workers.Await(down);
         Product<TKernels>.LoraUp(context, 0, LoraPlace.Head, 0, context.Weights.Head.Rows, step.Logits, step.LogitsStride, worker);
     }
 

@@ -49,33 +49,27 @@ internal static unsafe class Product<TKernels>
         }
     }
 
-    /// <summary>t = scale · A x of every active adapter at a place: this worker's ranks; ends at a barrier.</summary>
-    public static void LoraDown(StepContext context, int layer, LoraPlace place, in Input input, int worker)
+    /// <summary>t = scale · A x of every active adapter at a place: this worker's share of all ranks. The caller computes W x before it awaits the barrier that this arrives at.</summary>
+    /// <returns>The barrier's phase.</returns>
+    public static int LoraDown(StepContext context, int layer, LoraPlace place, in Input input, int worker)
     {
-        var (step, a) = (context.Step, context.Activations);
-        for (var i = 0; i < step.SegmentCount; i++)
+        var a = context.Activations;
+        var shares = new LoraShares(context, layer, place, worker);
+        while (shares.MoveNext())
         {
-            ref readonly var segment = ref step.Segment(i);
-            var column = 0;
-            for (var j = 0; j < segment.Adapters.Count; j++)
-            {
-                ref readonly var site = ref segment.Adapters[j].Site(layer, place);
-                if (site.Rank == 0) continue;
-                var (row, count) = segment.RowsOf(j, place);
-                var x = (byte*)(input.Floats + row * input.FloatStride);
-                var t = a.Lora + row * (nint)a.LoraStride + column;
-                column += Activations.Stride(site.Rank);
-                var (first, end) = context.Workers.Share(site.Rank, 8, worker);
-                if (first == end || count == 0) continue;
-                if (count == 1) TKernels.MultiplyVector(site.Kernel, site.A, site.Columns, x, t, first, end);
-                else TKernels.MultiplyMatrix(site.Kernel, site.A, site.Columns, x, input.FloatStride * sizeof(float), count, t, a.LoraStride, first, end, a.Private[worker].Scratch);
-                var scale = segment.Adapters.Scale(j);
-                Scale(site.First, scale, t, a.LoraStride, count, first, end);
-                Scale(site.Second, scale, t, a.LoraStride, count, first, end);
-                Scale(site.Third, scale, t, a.LoraStride, count, first, end);
-            }
+            ref readonly var site = ref shares.Site;
+            var (row, count) = shares.Segment.RowsOf(shares.Adapter, place);
+            if (count == 0) continue;
+            var x = (byte*)(input.Floats + row * input.FloatStride);
+            var t = a.Lora + row * (nint)a.LoraStride + shares.Column;
+            if (count == 1) TKernels.MultiplyVector(site.Kernel, site.A, site.Columns, x, t, shares.First, shares.End);
+            else TKernels.MultiplyMatrix(site.Kernel, site.A, site.Columns, x, input.FloatStride * sizeof(float), count, t, a.LoraStride, shares.First, shares.End, a.Private[worker].Scratch);
+            var scale = shares.Segment.Adapters.Scale(shares.Adapter);
+            Scale(site.First, scale, t, a.LoraStride, count, shares.First, shares.End);
+            Scale(site.Second, scale, t, a.LoraStride, count, shares.First, shares.End);
+            Scale(site.Third, scale, t, a.LoraStride, count, shares.First, shares.End);
         }
-        context.Workers.Barrier();
+        return context.Workers.Arrive();
     }
 
     /// <summary>y += B t for this worker's rows, <paramref name="index"/> 0, 1 or 2 for the place's first, second or third projection.</summary>

@@ -19,12 +19,13 @@ internal static unsafe class TransformerBlock<TKernels>
         var (size, lora) = (context.Weights.Shape, context.Step.HasAdapters);
 
         var h = Input.Norm(context, a.Residual, w.AttentionNorm, BoundParts.NormsOfLayer * layer, w.Query.Type.IsQuantized() | w.Key.Type.IsQuantized() | w.Value.Type.IsQuantized(), count, worker);
+        var down = lora ? Product<TKernels>.LoraDown(context, layer, LoraPlace.Attention, h, worker) : 0;
         Product<TKernels>.Multiply(context, w.Query, layer, LoraPlace.Attention, 0, h, a.Query, a.QueryStride, worker);
         Product<TKernels>.Multiply(context, w.Key, layer, LoraPlace.Attention, 1, h, a.Key, a.KeyValueStride, worker);
         Product<TKernels>.Multiply(context, w.Value, layer, LoraPlace.Attention, 2, h, a.Value, a.KeyValueStride, worker);
         if (lora)
         {
-            Product<TKernels>.LoraDown(context, layer, LoraPlace.Attention, h, worker);
+            workers.Await(down);
             Product<TKernels>.LoraUp(context, layer, LoraPlace.Attention, 0, size.QuerySize, a.Query, a.QueryStride, worker);
             Product<TKernels>.LoraUp(context, layer, LoraPlace.Attention, 1, size.KeyValueSize, a.Key, a.KeyValueStride, worker);
             Product<TKernels>.LoraUp(context, layer, LoraPlace.Attention, 2, size.KeyValueSize, a.Value, a.KeyValueStride, worker);
@@ -34,21 +35,23 @@ internal static unsafe class TransformerBlock<TKernels>
         workers.Barrier();
 
         h = Input.Of(context, a.Attended, a.QueryStride, size.QuerySize, w.Output.Type.IsQuantized(), count, worker);
+        down = lora ? Product<TKernels>.LoraDown(context, layer, LoraPlace.Output, h, worker) : 0;
         Product<TKernels>.Multiply(context, w.Output, layer, LoraPlace.Output, 0, h, a.Delta, a.HiddenStride, worker);
         if (lora)
         {
-            Product<TKernels>.LoraDown(context, layer, LoraPlace.Output, h, worker);
+            workers.Await(down);
             Product<TKernels>.LoraUp(context, layer, LoraPlace.Output, 0, size.HiddenSize, a.Delta, a.HiddenStride, worker);
         }
         AddToResidual(context, count, worker);
         workers.Barrier();
 
         h = Input.Norm(context, a.Residual, w.MlpNorm, BoundParts.NormsOfLayer * layer + 1, w.Gate.Type.IsQuantized() | w.Up.Type.IsQuantized(), count, worker);
+        down = lora ? Product<TKernels>.LoraDown(context, layer, LoraPlace.Mlp, h, worker) : 0;
         Product<TKernels>.Multiply(context, w.Gate, layer, LoraPlace.Mlp, 0, h, a.Gate, a.IntermediateStride, worker);
         Product<TKernels>.Multiply(context, w.Up, layer, LoraPlace.Mlp, 1, h, a.Up, a.IntermediateStride, worker);
         if (lora)
         {
-            Product<TKernels>.LoraDown(context, layer, LoraPlace.Mlp, h, worker);
+            workers.Await(down);
             Product<TKernels>.LoraUp(context, layer, LoraPlace.Mlp, 0, size.IntermediateSize, a.Gate, a.IntermediateStride, worker);
             Product<TKernels>.LoraUp(context, layer, LoraPlace.Mlp, 1, size.IntermediateSize, a.Up, a.IntermediateStride, worker);
         }
@@ -56,10 +59,11 @@ internal static unsafe class TransformerBlock<TKernels>
         workers.Barrier();
 
         h = Input.Of(context, a.Gate, a.IntermediateStride, size.IntermediateSize, w.Down.Type.IsQuantized(), count, worker);
+        down = lora ? Product<TKernels>.LoraDown(context, layer, LoraPlace.Down, h, worker) : 0;
         Product<TKernels>.Multiply(context, w.Down, layer, LoraPlace.Down, 0, h, a.Delta, a.HiddenStride, worker);
         if (lora)
         {
-            Product<TKernels>.LoraDown(context, layer, LoraPlace.Down, h, worker);
+            workers.Await(down);
             Product<TKernels>.LoraUp(context, layer, LoraPlace.Down, 0, size.HiddenSize, a.Delta, a.HiddenStride, worker);
         }
         AddToResidual(context, count, worker);

@@ -64,16 +64,26 @@ internal sealed class Workers : IDisposable
     }
 
     /// <summary>Returns when all workers have come here: what each wrote before, all read after.</summary>
-    public void Barrier()
+    public void Barrier() => Await(Arrive());
+
+    /// <summary>Says that this worker has come to a barrier and goes on; <see cref="Await"/> must follow before the next one.</summary>
+    public int Arrive()
     {
-        if (Count == 1) return;
+        if (Count == 1) return 0;
         var phase = Volatile.Read(ref _shared.Phase);
         if (Interlocked.Increment(ref _shared.Arrived) == Count)
         {
             _shared.Arrived = 0;
             Volatile.Write(ref _shared.Phase, phase + 1);
-            return;
         }
+        return phase;
+    }
+
+    /// <summary>Returns when all workers have come to the barrier.</summary>
+    /// <param name="phase">What <see cref="Arrive"/> gave.</param>
+    public void Await(int phase)
+    {
+        if (Count == 1) return;
         for (var spins = 0; Volatile.Read(ref _shared.Phase) == phase; spins++)
         {
             if (spins < Spins) Pause();

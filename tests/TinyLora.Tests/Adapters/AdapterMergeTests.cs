@@ -3,6 +3,8 @@ using TinyLora.Files;
 using TinyLora.Inference;
 using TinyLora.Numerics;
 using TinyLora.Tests.Goldens;
+using TinyLora.Tests.Oracles;
+using TinyLora.Tests.Weights;
 using TinyLora.Weights;
 using Xunit;
 
@@ -188,6 +190,35 @@ public sealed unsafe class AdapterMergeTests : IDisposable
             }
             Delete();
         }
+    }
+
+    [Theory]
+    [InlineData("model.embed_tokens.weight", "lm_head.weight")]
+    [InlineData("shared.weight", "model.embed_tokens.weight")]
+    public void One_tensor_under_two_names_becomes_two_where_adapters_part_them(string stored, string alias)
+    {
+        var folder = Directory.CreateTempSubdirectory("alias").FullName;
+        var numbers = Enumerable.Range(0, TinyModel.VocabularySize * TinyModel.HiddenSize).Select(i => i * 0.125f - 2).ToArray();
+        TinyModel.Folder(folder, $$"""{"tie_word_embeddings":{{(stored == "shared.weight" ? "true" : "false")}}}""", (writer, kind) =>
+        {
+            if (kind == WeightKind.Embedding)
+                writer.Metadata(alias, stored).Tensor(stored, "F32", [TinyModel.VocabularySize, TinyModel.HiddenSize], System.Runtime.InteropServices.MemoryMarshal.AsBytes(numbers.AsSpan()).ToArray());
+            return kind is WeightKind.Embedding or WeightKind.Head;
+        });
+        using (var weights = ModelWeights.Open(folder))
+        using (var files = new RandomAdapter(weights, 2).Lora(WeightKind.Embedding, 0, 2).WritePeft())
+        using (var adapter = new LoraAdapter(files.Folder))
+        {
+            AdapterMerge.Merge(folder, [adapter], _output);
+            var expected = files.Applied(1);
+            using var merged = ModelWeights.Open(_output);
+            var actual = new ReferenceModel(merged);
+            Assert.False(merged.Shape.TiedEmbedding);
+            foreach (var kind in (WeightKind[])[WeightKind.Embedding, WeightKind.Head])
+                for (var row = 0; row < TinyModel.VocabularySize; row++)
+                    for (var k = 0; k < TinyModel.HiddenSize; k++) Assert.Equal(expected.Matrix(kind, 0)[row][k], actual.Matrix(kind, 0)[row][k], 1e-6);
+        }
+        Directory.Delete(folder, recursive: true);
     }
 
     /// <summary>lora_bias under another adapter's DoRA: the gain multiplies what came before it.</summary>

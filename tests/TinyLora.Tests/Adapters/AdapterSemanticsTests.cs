@@ -38,8 +38,9 @@ public sealed unsafe class AdapterSemanticsTests
             case "projections":
                 adapter.Lora(WeightKind.Query, 0, 3);
                 for (var kind = WeightKind.Query; kind <= WeightKind.Down; kind++) adapter.Save(kind, 1);
+                // A module's bias is saved with it, whatever bias says.
                 if (weights.Layers[1].Query.Bias != null) adapter.Bias(WeightKind.Query, 1);
-                return adapter.WritePeft();
+                return adapter.WritePeft("""{"bias":"none"}""");
             case "projections-and-lora":
                 return adapter.Lora(WeightKind.Key, 1, 3).Lora(WeightKind.Head, 0, 2).Save(WeightKind.Query, 0).Save(WeightKind.Down, 1).Save(WeightKind.FinalNorm, 0).WritePeft();
             case "alora-saved":
