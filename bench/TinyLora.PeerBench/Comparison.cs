@@ -30,7 +30,7 @@ internal sealed class Comparison
         foreach (var model in Models)
             foreach (int rank in (int[])[0, Rank])
                 foreach (int threads in ThreadCounts)
-                    Settings.Add(new Setting(model, rank, threads));
+                    Settings.Add(new Setting(model, rank, threads) { AdapterBytes = rank == 0 ? 0 : new FileInfo(Path.Combine(adapters[model].Peft, "adapter_model.safetensors")).Length });
 
         double othersSeconds = 0, seconds = 0;
         for (int round = 1; round <= RoundCount; round++)
@@ -40,19 +40,19 @@ internal sealed class Comparison
             foreach (var setting in Settings)
             {
                 var (gguf, peft) = adapters[setting.ModelPath];
-                setting.Peer.Add(Measure(EngineProcess.LlamaCpp, setting, gguf));
+                setting.Peer.Add(Measure(EngineProcess.LlamaCpp, Arguments(setting, gguf)));
                 if (own != null)
-                    setting.Own.Add(Measure(own, setting, peft));
+                    setting.Own.Add(Measure(own, Arguments(setting, peft) with { AdapterSets = setting.AdapterRank > 0 }));
             }
             progress.WriteLine($"round {round} of {RoundCount}");
         }
         Machine.OthersShare = othersSeconds / seconds;
 
-        EngineReport Measure(EngineProcess engine, Setting setting, string adapter)
+        EngineReport Measure(EngineProcess engine, EngineArguments arguments)
         {
             ProcessorTime.WaitForQuiet(Patience);
             var start = ProcessorTime.Now();
-            var report = engine.Measure(Arguments(setting, adapter));
+            var report = engine.Measure(arguments);
             var used = ProcessorTime.Now() - start;
             (othersSeconds, seconds) = (othersSeconds + used.OthersSeconds, seconds + used.AllSeconds);
             return report;

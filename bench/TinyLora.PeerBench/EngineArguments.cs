@@ -4,7 +4,7 @@ namespace TinyLora.PeerBench;
 
 /// <summary>
 /// What one child process measures. The same command line starts llama.cpp's child and ours:
-/// <c>-m MODEL [-a ADAPTER[:SCALE]] --threads N [--prompt N]... [--generate N] --repetitions N --json</c>.
+/// <c>-m MODEL [-a ADAPTER[:SCALE]] --threads N [--prompt N]... [--generate N] --repetitions N --json</c>; ours also takes <c>--sets</c>.
 /// </summary>
 internal sealed record EngineArguments
 {
@@ -18,6 +18,8 @@ internal sealed record EngineArguments
     /// <summary>Tokens to decode one by one; 0: none.</summary>
     public int GenerateLength { get; init; }
     public required int RepetitionCount { get; init; }
+    /// <summary>Whether to decode with other sets of adapters too, and eight sessions together: llama.cpp's adapters are its context's, so only ours does.</summary>
+    public bool AdapterSets { get; init; }
 
     public string[] ToCommandLine()
     {
@@ -30,6 +32,7 @@ internal sealed record EngineArguments
         if (GenerateLength > 0)
             arguments.AddRange(["--generate", Text(GenerateLength)]);
         arguments.AddRange(["--repetitions", Text(RepetitionCount), "--json"]);
+        if (AdapterSets) arguments.Add("--sets");
         return [.. arguments];
 
         static string Text(int number) => number.ToString(CultureInfo.InvariantCulture);

@@ -21,6 +21,9 @@ namespace TinyLora.PeerBench;
 /// <c>--repetitions</c> runs, each from an empty cache: the seconds that the N tokens took, given in one call.</item>
 /// <item><c>decodeN</c>, for <c>--generate N</c>: a session with room for N tokens; one token that is not counted; then <c>--repetitions</c>
 /// runs, each from an empty cache: the seconds that N single steps took.</item>
+/// <item>After <c>--sets</c>, <c>decodeN-NAME</c>: a session of the base (<c>off</c>), with one adapter (<c>on</c>), with <c>two</c>, with another at each token
+/// (<c>switch</c>, the cache kept), eight sessions with an adapter each together (<c>batch8</c>) and one after another (<c>alone8</c>).</item>
+/// <item><c>allocated_bytes</c>, if there: managed bytes that all runs of a test allocated.</item>
 /// <item><c>start_bytes</c> is VmRSS of /proc/self/status before the model's file is opened, <c>peak_bytes</c> VmHWM at the end.</item>
 /// <item><c>kernels</c> names the instruction set that the engine's kernels used.</item>
 /// </list>
@@ -62,7 +65,7 @@ internal sealed class EngineReport
             double[] seconds = [.. line.GetProperty("seconds").EnumerateArray().Select(value => value.GetDouble())];
             if (seconds.Length == 0 || seconds.Any(value => !(value > 0)))
                 throw new FormatException("seconds must be positive, one number at least");
-            Tests[test.GetString()!] = new TestTimes(line.GetProperty("tokens").GetInt32(), seconds);
+            Tests[test.GetString()!] = new TestTimes(line.GetProperty("tokens").GetInt32(), seconds, line.TryGetProperty("allocated_bytes", out var bytes) ? bytes.GetInt64() : null);
         }
         else if (line.TryGetProperty("engine", out var engine))
         {

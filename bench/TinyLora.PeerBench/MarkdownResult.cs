@@ -31,6 +31,43 @@ internal static class MarkdownResult
             double peer = Setting.MemoryBytes(setting.Peer) / 1e6, own = Setting.MemoryBytes(setting.Own) / 1e6;
             WriteRow(writer, setting, "memory", "MB", peer, own, peer / own);
         }
+        WriteAdapterSets(writer, comparison);
+    }
+
+    // Rows of ours alone, and llama.cpp's with the same adapter and without.
+    private static void WriteAdapterSets(TextWriter writer, Comparison comparison)
+    {
+        var decode = $"decode{comparison.GenerateLength}";
+        var measured = comparison.Settings.Where(setting => setting.AdapterRank > 0 && setting.Own.Count > 0 && setting.Own.All(report => report.Tests.ContainsKey(decode + "-off"))).ToArray();
+        if (measured.Length == 0)
+            return;
+        writer.WriteLine();
+        writer.WriteLine("Sets of adapters, each adapter with memory of its own. Cost: what an adapter adds to a token, in multiples of the time that reading its bytes takes at the");
+        writer.WriteLine("memory's bandwidth. Switch: another adapter at each token, the cache kept. Batch: eight sequences with an adapter each in one pass, beside the same eight one after another.");
+        writer.WriteLine();
+        writer.WriteLine("| model | threads | adapters | TinyLora tok/s | cost | bytes allocated | llama.cpp tok/s |");
+        writer.WriteLine("|---|---:|---|---:|---:|---:|---:|");
+        foreach (var setting in measured)
+        {
+            var bare = comparison.Settings.Single(other => other.ModelPath == setting.ModelPath && other.ThreadCount == setting.ThreadCount && other.AdapterRank == 0);
+            double bandwidth = comparison.Machine.ReadBandwidth(setting.ThreadCount);
+            Row("off", "off", 0, bare);
+            Row("on", "one", 1, setting);
+            Row("two", "two", 2, null);
+            Row("switch", "switch", 1, null);
+            Row("alone8", "eight sequences, one after another", 1, null);
+            Row("batch8", "eight sequences together", 0, null);
+
+            void Row(string test, string name, int adapters, Setting? peer)
+            {
+                var key = $"{decode}-{test}";
+                double own = Setting.Seconds(setting.Own, key);
+                var first = setting.Own[0].Tests[key];
+                var cost = adapters == 0 ? "" : Number(setting.AdapterCost(decode + "-off", key, adapters, bandwidth), "0.00");
+                var peerRate = peer == null ? "" : Number(comparison.GenerateLength / Setting.Seconds(peer.Peer, decode));
+                writer.WriteLine($"| {setting.ModelName} | {setting.ThreadCount} | {name} | {Number(first.TokenCount / own)} | {cost} | {setting.Own.Max(report => report.Tests[key].AllocatedBytes) ?? 0} | {peerRate} |");
+            }
+        }
     }
 
     private static void WriteTest(TextWriter writer, Setting setting, string test, double readBandwidth)

@@ -7,6 +7,9 @@ internal sealed record Setting(string ModelPath, int AdapterRank, int ThreadCoun
     public List<EngineReport> Peer { get; } = [];
     public List<EngineReport> Own { get; } = [];
 
+    /// <summary>Bytes of the adapter's matrices; 0 without one.</summary>
+    public long AdapterBytes { get; init; }
+
     public string ModelName => Path.GetFileNameWithoutExtension(ModelPath);
     public string AdapterName => AdapterRank == 0 ? "none" : $"rank {AdapterRank}";
     public long ModelBytes { get; } = new FileInfo(ModelPath).Length;
@@ -27,6 +30,15 @@ internal sealed record Setting(string ModelPath, int AdapterRank, int ThreadCoun
             return double.NaN;
         return Statistics.Median(Peer.Zip(Own, (peer, own) => peer.Tests[test].MedianSeconds / own.Tests[test].MedianSeconds));
     }
+
+    /// <summary>
+    /// What an adapter costs a token, in multiples of the time that reading its bytes takes at the machine's bandwidth: the median over the rounds of
+    /// (with - off) / adapters ÷ (adapter's bytes / bandwidth).
+    /// </summary>
+    public double AdapterCost(string off, string with, int adapters, double readBandwidth) =>
+        Statistics.Median(Own.Select(report => (SecondsAToken(report, with) - SecondsAToken(report, off)) / adapters / (AdapterBytes / (1e9 * readBandwidth))));
+
+    private static double SecondsAToken(EngineReport report, string test) => report.Tests[test].MedianSeconds / report.Tests[test].TokenCount;
 
     /// <summary>Median bytes by which the process grew while it ran all tests: its host's own memory is left out.</summary>
     public static double MemoryBytes(List<EngineReport> rounds) =>
