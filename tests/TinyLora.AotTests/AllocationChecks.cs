@@ -7,7 +7,7 @@ namespace TinyLora.AotTests;
 /// <summary>Group <c>allocation</c>: after opening, no step takes managed memory, on this thread or any other.</summary>
 internal static class AllocationChecks
 {
-    private const int StepCount = 1000, StepsPerSwitch = 10, PromptLength = 70;
+    private const int StepsPerSwitch = 10, PromptLength = 70;
 
     public static void Run(Report report, Arguments arguments)
     {
@@ -26,10 +26,10 @@ internal static class AllocationChecks
             foreach (var adapter in adapters)
                 session.Adapters.Add(adapter);
             report.Run("allocation", set, $"{checkedModel.Name} decode with two adapters, scales changed at each step, one switched every {StepsPerSwitch}", () =>
-                Measure(() => Decode(session, adapters)));
+                Measure(() => Decode(session, adapters, arguments.StepCount)));
             using var eight = new ChangingBatch(model, adapters);
-            report.Run("allocation", set, $"{checkedModel.Name} {StepCount} steps of a batch of eight whose adapter sets and scales change at random", () =>
-                Measure(() => eight.Decode(StepCount)));
+            report.Run("allocation", set, $"{checkedModel.Name} {arguments.StepCount} steps of a batch of eight whose adapter sets and scales change at random", () =>
+                Measure(() => eight.Decode(arguments.StepCount)));
             report.Run("allocation", set, $"{checkedModel.Name} text to tokens and back", () =>
             {
                 var tokenizer = model.Tokenizer;
@@ -59,9 +59,9 @@ internal static class AllocationChecks
         session.Prefill(prompt);
     }
 
-    private static void Decode(Session session, LoraAdapter[] adapters)
+    private static void Decode(Session session, LoraAdapter[] adapters, int stepCount)
     {
-        for (int step = 0; step < StepCount; step++)
+        for (int step = 0; step < stepCount; step++)
         {
             if (step % StepsPerSwitch == 0)
             {

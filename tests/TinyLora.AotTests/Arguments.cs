@@ -2,13 +2,15 @@ using TinyLora.Kernels;
 
 namespace TinyLora.AotTests;
 
-/// <summary>The command line: <c>[--group NAME]... [--model DIR] [--require INSTRUCTION-SET]...</c></summary>
+/// <summary>The command line: <c>[--group NAME]... [--model DIR] [--require INSTRUCTION-SET]... [--steps N]</c></summary>
 internal sealed class Arguments
 {
     /// <summary>Names of the groups to run; empty: all.</summary>
     public List<string> Groups { get; } = [];
     /// <summary>Folder of the model that the model checks open; null: they are skipped.</summary>
     public string? ModelFolder { get; private set; }
+    /// <summary>Steps in which no memory may be allocated; an emulator takes fewer.</summary>
+    public int StepCount { get; private set; } = 1000;
     /// <summary>Instruction sets that must be usable, so that an emulator which lacks one cannot pass by skipping.</summary>
     public List<InstructionSet> Required { get; } = [];
 
@@ -18,7 +20,7 @@ internal sealed class Arguments
         var arguments = new Arguments();
         for (int i = 0; i < args.Length; i += 2)
         {
-            if (args[i] is not ("--group" or "--model" or "--require"))
+            if (args[i] is not ("--group" or "--model" or "--require" or "--steps"))
                 throw new ArgumentException($"unknown option '{args[i]}'");
             if (i + 1 == args.Length)
                 throw new ArgumentException($"{args[i]} needs a value");
@@ -30,6 +32,9 @@ internal sealed class Arguments
                     break;
                 case "--model":
                     arguments.ModelFolder = value;
+                    break;
+                case "--steps":
+                    arguments.StepCount = int.TryParse(value, out var steps) && steps > 0 ? steps : throw new ArgumentException($"--steps: '{value}' is no positive number");
                     break;
                 default:
                     arguments.Required.Add(InstructionSet.All.FirstOrDefault(set => set.Name == value)
