@@ -43,11 +43,11 @@ internal sealed class ModelOptionsGroup
         }
     }
 
-    /// <summary>Loads so many adapters, those of the command line in turn.</summary>
-    public LoraAdapter[] LoadAdapters(ParseResult parsed, int count)
+    /// <summary>Loads so many adapters, those of the command line in turn, of which there must be one.</summary>
+    public Func<LoraAdapter[]> AdapterLoader(ParseResult parsed, int count)
     {
         var arguments = parsed.GetValue(_adapters) ?? [];
         if (arguments.Length == 0) throw new UnusableInputException("There is no adapter: -a ADAPTER.");
-        return [.. Enumerable.Range(0, count).Select(i => new LoraAdapter(arguments[i % arguments.Length].Path) { Scale = arguments[i % arguments.Length].Scale })];
+        return () => [.. Enumerable.Range(0, count).Select(i => new LoraAdapter(arguments[i % arguments.Length].Path) { Scale = arguments[i % arguments.Length].Scale })];
     }
 }

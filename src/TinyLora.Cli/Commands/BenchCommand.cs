@@ -43,7 +43,7 @@ internal sealed class BenchCommand
             PromptLengths = parsed.GetValue(_prompts) ?? [],
             GenerateLength = parsed.GetValue(_generate),
             RepetitionCount = parsed.Has(_repetitions) ? parsed.GetValue(_repetitions) : 1,
-            LoadAdapters = parsed.Has(_sets) ? () => _model.LoadAdapters(parsed, AdapterSetTests.SessionCount) : null,
+            LoadAdapters = parsed.Has(_sets) ? _model.AdapterLoader(parsed, AdapterSetTests.SessionCount) : null,
             Report = parsed.Has(_json) ? new JsonBenchmarkReport(terminal) : new TextBenchmarkReport(terminal),
         };
         benchmark.Run();

@@ -19,11 +19,12 @@ public static unsafe class LinkedKernels
     /// <summary>What imports of such kernels name as their library.</summary>
     public const string Library = "TinyLora.LinkedKernels";
 
-    private static readonly X64Features s_features = IsEnabled ? X64Features.Read() : default;
-
     /// <summary>Whether the program carries them: a constant of a native program.</summary>
     [FeatureSwitchDefinition(Library)]
     public static bool IsEnabled { get; } = AppContext.TryGetSwitch(Library, out var isEnabled) && isEnabled;
+
+    // After what it asks: initialisers run in this order.
+    private static readonly X64Features s_features = IsEnabled ? X64Features.Read() : default;
 
     internal static bool HasAvx2 => IsEnabled && s_features.HasV3;
     internal static bool HasAvxVnni => IsEnabled && s_features.HasVnni;
