@@ -106,6 +106,22 @@ internal class AvxSet(string name) : VectorSet
         }
     }
 
+    /// <summary>
+    /// Declares the vectors <paramref name="columns"/>0 to 3 of four-byte lanes: lane i of the k-th is the k-th four bytes of row i, where <paramref name="rows"/>j, of 0 to 3, holds sixteen bytes
+    /// of row j and of row j + 4.
+    /// </summary>
+    public static void TransposeFours(SourceWriter code, string rows, string columns)
+    {
+        for (var i = 0; i < 4; i += 2)
+            foreach (var half in (string[])["Low", "High"])
+                code.Line($"var {half.ToLowerInvariant()}{i} = Avx2.Unpack{half}({rows}{i}.AsInt32(), {rows}{i + 1}.AsInt32()).AsInt64();");
+        for (var k = 0; k < 4; k++)
+        {
+            var source = k < 2 ? "low" : "high";
+            code.Line($"var {columns}{k} = Avx2.Unpack{(k % 2 == 0 ? "Low" : "High")}({source}0, {source}2);");
+        }
+    }
+
     public override string WidenBytes(string eightBytes, int part) =>
         $"Avx2.ConvertToVector256Int32(Vector128.CreateScalar({eightBytes}).AsByte())";
 }

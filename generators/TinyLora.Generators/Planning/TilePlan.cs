@@ -5,13 +5,15 @@ namespace TinyLora.Generators.Planning;
 /// <summary>How many input rows a mat-mat tile takes at once: a pure function of the registers.</summary>
 internal static class TilePlan
 {
+    /// <summary>Input rows that a panel kernel packs at once, a multiple of every tile's width: a large prompt's stay in a core's cache, and unpacking a panel again is little beside as many products.</summary>
+    public const int PackedRows = 128;
+
     /// <summary>Tile widths of a panel kernel, widest first, the last 1.</summary>
     /// <remarks>
-    /// A token of an integer tile holds its float sums and its integer sums in registers, beside the weights, one broadcast and two constants:
-    /// 2 n + 4 registers of one part, so n = 6 of 16; with 32 registers 8 hide the latency.
+    /// On x64 eight tokens share what splitting a block's nibbles takes; the float sums that 16 registers cannot hold are touched once a block only.
     /// ARM holds two parts a token and eight bytes vectors of activations: n = 4. A pair takes little longer than one alone: its weights are loaded once.
     /// </remarks>
-    public static IReadOnlyList<int> Panel(VectorSet set) => set.Parts == 2 ? [4, 2, 1] : set.Registers == 32 ? [8, 2, 1] : [6, 2, 1];
+    public static IReadOnlyList<int> Panel(VectorSet set) => set.Parts == 2 ? [4, 2, 1] : [8, 4, 2, 1];
 
     /// <summary>Rows of W and input rows, most first, of float tiles: their product of accumulators, the loads of one and a broadcast-free load of the other.</summary>
     /// <remarks>With two rows a register, 4 registers of rows by 6 inputs: 24 sums, 6 inputs and one of weights are 31 of 32. A batch of a few tokens takes 3.</remarks>

@@ -48,22 +48,23 @@ internal static unsafe class KernelComparison
     private static string? FirstDifference(InstructionSet set, ElementType type, int rows, int columns)
     {
         var random = new Random(rows * 1000 + columns);
-        const int Count = 9;
-        using var weights = RandomWeights.Make(type, rows, columns, random);
-        using var inputs = Inputs(type, columns, Count, random, out var stride);
+        // Every width of tile; and once more inputs than a kernel packs together.
+        var most = rows == 9 && columns == 2 * Math.Max(32, type.BlockSize()) ? 143 : 15;
+        using var weights = RandomWeights.Make(type, rows, columns, random, largestFirst: true);
+        using var inputs = Inputs(type, columns, most, random, out var stride);
         var outStride = (rows + 15) & ~15;
-        using var expected = AlignedBuffer.OfFloats(Count * outStride);
-        using var actual = AlignedBuffer.OfFloats(Count * outStride);
+        using var expected = AlignedBuffer.OfFloats(most * outStride);
+        using var actual = AlignedBuffer.OfFloats(most * outStride);
         using var scratch = new AlignedBuffer(KernelScratch.Bytes(columns));
         var kernel = ~(int)type;
-        for (var t = 0; t < Count; t++) ScalarKernels.MultiplyVector(kernel, weights.Pointer, columns, inputs.Pointer + t * stride, expected.Floats + t * outStride, 0, rows);
+        for (var t = 0; t < most; t++) ScalarKernels.MultiplyVector(kernel, weights.Pointer, columns, inputs.Pointer + t * stride, expected.Floats + t * outStride, 0, rows);
 
-        for (var t = 0; t < Count; t++) KernelTable.MultiplyVector(set, kernel, weights.Pointer, columns, inputs.Pointer + t * stride, actual.Floats + t * outStride, 0, rows);
-        if (FirstDifference(expected, actual, rows, outStride, Count, $"{set} {type} {rows}x{columns} vector") is { } inVector)
+        for (var t = 0; t < most; t++) KernelTable.MultiplyVector(set, kernel, weights.Pointer, columns, inputs.Pointer + t * stride, actual.Floats + t * outStride, 0, rows);
+        if (FirstDifference(expected, actual, rows, outStride, most, $"{set} {type} {rows}x{columns} vector") is { } inVector)
             return inVector;
-        foreach (var count in new[] { 1, 2, 5, Count })
+        foreach (var count in new[] { 1, 2, 5, most })
         {
-            new Span<float>(actual.Floats, Count * outStride).Fill(float.NaN);
+            new Span<float>(actual.Floats, most * outStride).Fill(float.NaN);
             // Two ranges, as two threads would take them.
             var middle = rows / 2 / 8 * 8;
             KernelTable.MultiplyMatrix(set, kernel, weights.Pointer, columns, inputs.Pointer, stride, count, actual.Floats, outStride, middle, rows, scratch.Pointer);
@@ -82,7 +83,8 @@ internal static unsafe class KernelComparison
         using var floats = AlignedBuffer.OfFloats(columns);
         for (var t = 0; t < count; t++)
         {
-            for (var k = 0; k < columns; k++) floats.Floats[k] = (float)(random.NextDouble() * 4 - 2);
+            // The first input's integers are the largest that there are.
+            for (var k = 0; k < columns; k++) floats.Floats[k] = t == 0 ? 2 : (float)(random.NextDouble() * 4 - 2);
             if (type.IsQuantized()) QuantizedRow.Quantize(floats.Floats, memory.Pointer + t * stride, columns);
             else new Span<float>(floats.Floats, columns).CopyTo(new Span<float>(memory.Pointer + t * stride, columns));
         }

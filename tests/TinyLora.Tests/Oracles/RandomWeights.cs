@@ -5,7 +5,7 @@ namespace TinyLora.Tests.Oracles;
 /// <summary>Random rows of any format: random integers under moderate half scales, so that no product overflows.</summary>
 internal static unsafe class RandomWeights
 {
-    public static GuardedMemory Make(ElementType type, int rows, int columns, Random random)
+    public static GuardedMemory Make(ElementType type, int rows, int columns, Random random, bool largestFirst = false)
     {
         var memory = new GuardedMemory(type.ByteCount((long)rows * columns));
         if (type == ElementType.F32)
@@ -14,6 +14,8 @@ internal static unsafe class RandomWeights
             return memory;
         }
         random.NextBytes(memory.Span);
+        // The largest integers of every unsigned format.
+        if (largestFirst && type.IsQuantized()) memory.Span[..(int)type.ByteCount(columns)].Fill(0xFF);
         foreach (var offset in HalfOffsets(type))
             for (var at = offset; at < memory.Bytes; at += type.BlockBytes())
                 *(ushort*)(memory.Pointer + at) = type == ElementType.BF16
