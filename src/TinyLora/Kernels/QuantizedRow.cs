@@ -42,40 +42,44 @@ public static unsafe class QuantizedRow
             LinkedKernels.Quantize(x, row, columns);
             return;
         }
-        var multipliers = (ulong*)(row + MultipliersOffset(columns));
+        var multipliers = (long*)(row + MultipliersOffset(columns));
         var scales = (float*)(row + ScalesOffset(columns));
         var scaledSums = (float*)(row + ScaledSumsOffset(columns));
         var sums = (int*)(row + SumsOffset(columns));
         var halfSums = (int*)(row + HalfSumsOffset(columns));
         var blocks = columns / 32;
-        for (var b = 0; b < blocks; b++, x += 32, row += 32, multipliers += 4)
+        for (var b = 0; b < blocks; b++, x += 32, multipliers += 4)
         {
-            var x0 = Vector256.Load(x);
-            var x1 = Vector256.Load(x + 8);
-            var x2 = Vector256.Load(x + 16);
-            var x3 = Vector256.Load(x + 24);
-            // Largest magnitudes, one eight a lane.
-            var largest = Largest(x0, x1, x2, x3);
+            var largest = Largest(x);
             var two = Vector128.Max(largest, Vector128.Shuffle(largest, Vector128.Create(2, 3, 0, 1)));
-            var max = MathF.Max(two[0], two[1]);
-            if (!(max >= Tiny)) max = 0;
-            var m = max == 0 ? Vector128<int>.One : Vector128.ConvertToInt32(Vector128.Ceiling(largest * Vector128.Create(127f / max)));
-            m = Vector128.Min(Vector128.Max(m, Vector128<int>.One), Vector128.Create(127));
-            var inverse = Vector128.Create(max == 0 ? 0 : 16129f / max) / Vector128.ConvertToSingle(m);
+            var max = Vector128.Max(two, Vector128.Shuffle(two, Vector128.Create(1, 0, 3, 2))).AsSingle();
+            var nonZero = Vector128.GreaterThanOrEqual(max, Vector128.Create(Tiny));
+            var m = Vector128.ConvertToInt32Native(Vector128.Ceiling(largest.AsSingle() * (Vector128.Create(127f) / max)));
+            m = Vector128.Min(Vector128.Max(m & nonZero.AsInt32(), Vector128<int>.One), Vector128.Create(127));
+            var multiplier = Vector128.ConvertToSingle(m);
+            var inverse = Vector128.Create(16129f) / max / multiplier & nonZero;
 
-            var q0 = Round(x0 * Vector256.Create(inverse[0]));
-            var q1 = Round(x1 * Vector256.Create(inverse[1]));
-            var q2 = Round(x2 * Vector256.Create(inverse[2]));
-            var q3 = Round(x3 * Vector256.Create(inverse[3]));
-            Vector256.Store(Vector256.Narrow(Vector256.Narrow(q0, q1), Vector256.Narrow(q2, q3)), (sbyte*)row);
-            q0 *= m[0];
-            q1 *= m[1];
-            q2 *= m[2];
-            q3 *= m[3];
-            var half0 = Vector256.Sum(q0 + q1);
-            var half1 = Vector256.Sum(q2 + q3);
-            var d = max == 0 ? 0 : Scale(x0, x1, x2, x3, Vector256.ConvertToSingle(q0), Vector256.ConvertToSingle(q1), Vector256.ConvertToSingle(q2), Vector256.ConvertToSingle(q3));
-            for (var g = 0; g < 4; g++) multipliers[g] = (ulong)m[g] * 0x0001000100010001UL;
+            var eight0 = Eight.Round(x, inverse.ToScalar(), multiplier.ToScalar());
+            var eight1 = Eight.Round(x + 8, inverse.GetElement(1), multiplier.GetElement(1));
+            var eight2 = Eight.Round(x + 16, inverse.GetElement(2), multiplier.GetElement(2));
+            var eight3 = Eight.Round(x + 24, inverse.GetElement(3), multiplier.GetElement(3));
+            Vector128.Store(Vector128.NarrowWithSaturation(eight0.Integers, eight1.Integers), (sbyte*)row + b * 32);
+            Vector128.Store(Vector128.NarrowWithSaturation(eight2.Integers, eight3.Integers), (sbyte*)row + b * 32 + 16);
+
+            // Four sums side by side, each by the tree of Lanes.Sum.
+            var products = eight0.LowerProducts + eight1.LowerProducts + (eight2.LowerProducts + eight3.LowerProducts) + (eight0.UpperProducts + eight1.UpperProducts + (eight2.UpperProducts + eight3.UpperProducts));
+            var squares = eight0.LowerSquares + eight1.LowerSquares + (eight2.LowerSquares + eight3.LowerSquares) + (eight0.UpperSquares + eight1.UpperSquares + (eight2.UpperSquares + eight3.UpperSquares));
+            var fits = Lanes.LowerPairs(products, squares) + Lanes.UpperPairs(products, squares);
+            var halves = Lanes.LowerPairs(eight0.Lower + eight1.Lower + (eight0.Upper + eight1.Upper), eight2.Lower + eight3.Lower + (eight2.Upper + eight3.Upper))
+                + Lanes.UpperPairs(eight0.Lower + eight1.Lower + (eight0.Upper + eight1.Upper), eight2.Lower + eight3.Lower + (eight2.Upper + eight3.Upper));
+            var totals = Lanes.Even(fits, halves) + Lanes.Odd(fits, halves);
+            // The d that brings d m q closest to x: Σ x m q / Σ (m q)².
+            var d = (totals / Vector128.Shuffle(totals, Vector128.Create(1, 0, 3, 2)) & nonZero).ToScalar();
+            var integers = Vector128.ConvertToInt32Native(totals) & nonZero.AsInt32();
+            var (half0, half1) = (integers.GetElement(2), integers.GetElement(3));
+            m *= 0x00010001;
+            Vector128.Store(Vector128.Shuffle(m, Vector128.Create(0, 0, 1, 1)), (int*)multipliers);
+            Vector128.Store(Vector128.Shuffle(m, Vector128.Create(2, 2, 3, 3)), (int*)multipliers + 4);
             scales[b] = d;
             scaledSums[b] = d * (half0 + half1);
             sums[b] = half0 + half1;
@@ -90,29 +94,45 @@ public static unsafe class QuantizedRow
         }
     }
 
+    // The largest magnitude of each eight. As integers magnitudes have the same order, and NaN is the largest.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<int> Round(Vector256<float> x) => (x + Vector256.Create(Magic)).AsInt32() - Vector256.Create(Magic).AsInt32();
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector128<float> Largest(Vector256<float> x0, Vector256<float> x1, Vector256<float> x2, Vector256<float> x3)
+    private static Vector128<int> Largest(float* x)
     {
-        var (a, b, c, d) = (Four(x0), Four(x1), Four(x2), Four(x3));
-        // Four by four: the columns of a, b, c, d become rows.
-        var ac = Vector128.Max(Vector128.Create(a.GetLower(), c.GetLower()), Vector128.Create(a.GetUpper(), c.GetUpper()));
-        var bd = Vector128.Max(Vector128.Create(b.GetLower(), d.GetLower()), Vector128.Create(b.GetUpper(), d.GetUpper()));
-        return Vector128.Create(MathF.Max(ac[0], ac[1]), MathF.Max(bd[0], bd[1]), MathF.Max(ac[2], ac[3]), MathF.Max(bd[2], bd[3]));
+        return Pairs(Pairs(Four(x), Four(x + 8)), Pairs(Four(x + 16), Four(x + 24)));
+
+        static Vector128<int> Four(float* x) => Vector128.Max(Vector128.Abs(Vector128.Load(x)).AsInt32(), Vector128.Abs(Vector128.Load(x + 4)).AsInt32());
+
+        static Vector128<int> Pairs(Vector128<int> a, Vector128<int> b) =>
+            Vector128.Max(Lanes.Even(a.AsSingle(), b.AsSingle()).AsInt32(), Lanes.Odd(a.AsSingle(), b.AsSingle()).AsInt32());
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector128<float> Four(Vector256<float> x)
+    // Eight numbers as m q, with what the block's sums take of them.
+    private readonly ref struct Eight
     {
-        var magnitude = Vector256.Abs(x);
-        return Vector128.Max(magnitude.GetLower(), magnitude.GetUpper());
-    }
+        public Vector128<short> Integers { get; private init; }
+        public Vector128<float> Lower { get; private init; }
+        public Vector128<float> Upper { get; private init; }
+        public Vector128<float> LowerProducts { get; private init; }
+        public Vector128<float> UpperProducts { get; private init; }
+        public Vector128<float> LowerSquares => Lower * Lower;
+        public Vector128<float> UpperSquares => Upper * Upper;
 
-    // The d that brings d m q closest to x: Σ x m q / Σ (m q)².
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static float Scale(Vector256<float> x0, Vector256<float> x1, Vector256<float> x2, Vector256<float> x3,
-        Vector256<float> q0, Vector256<float> q1, Vector256<float> q2, Vector256<float> q3) =>
-        Lanes.Sum(x0 * q0 + x1 * q1 + (x2 * q2 + x3 * q3)) / Lanes.Sum(q0 * q0 + q1 * q1 + (q2 * q2 + q3 * q3));
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static Eight Round(float* x, float inverse, float multiplier)
+        {
+            var magic = Vector128.Create(Magic);
+            var (x0, x1) = (Vector128.Load(x), Vector128.Load(x + 4));
+            // The integer in the low bits.
+            var (q0, q1) = (x0 * Vector128.Create(inverse) + magic, x1 * Vector128.Create(inverse) + magic);
+            var (p0, p1) = ((q0 - magic) * Vector128.Create(multiplier), (q1 - magic) * Vector128.Create(multiplier));
+            return new Eight
+            {
+                Integers = Vector128.NarrowWithSaturation(q0.AsInt32() - magic.AsInt32(), q1.AsInt32() - magic.AsInt32()),
+                Lower = p0,
+                Upper = p1,
+                LowerProducts = x0 * p0,
+                UpperProducts = x1 * p1,
+            };
+        }
+    }
 }
