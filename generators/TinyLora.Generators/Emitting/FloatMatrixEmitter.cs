@@ -32,7 +32,7 @@ internal sealed class FloatMatrixEmitter(SourceWriter code, VectorSet set, Weigh
         if (!Direct)
         {
             // Rows that share a register lie there in turn, eight weights of each.
-            for (var i = 0; i < Registers; i++) code.Line($"var w{i} = (float*)scratch + {i} * {(set.Abreast == 1 ? "" : $"{set.Abreast} * ")}padded;");
+            for (var i = 0; i < Registers; i++) code.Line($"var w{i} = (float*)(scratch + Lookahead.Bytes) + {i} * {(set.Abreast == 1 ? "" : $"{set.Abreast} * ")}padded;");
             for (var i = 0; i < _rows; i++) Widen($"row{i}", $"w{i / set.Abreast}{(i % set.Abreast == 0 ? "" : " + 8")}");
         }
         code.Line("var t = 0;");

@@ -17,6 +17,9 @@ internal sealed class PanelEmitter(SourceWriter code, VectorSet set, WeightForma
 
     private int R => set.PanelRows;
 
+    // .NET has no prefetch for ARM.
+    private bool Prefetches => set.Processor == Processor.X64;
+
     // Rows of one register of sums.
     private int Lanes => R / set.Parts;
 
@@ -35,7 +38,14 @@ internal sealed class PanelEmitter(SourceWriter code, VectorSet set, WeightForma
             foreach (var line in RowOffsets.Prologue) code.Line(line);
         }
         _product.Constants();
-        code.Line("var panel = scratch;");
+        if (Prefetches)
+        {
+            code.Line("var lookahead = (Lookahead*)scratch;");
+            code.Line("var soon = lookahead->At;");
+            code.Line("var soonLines = lookahead->Lines;");
+            code.Line("var nextSoon = lookahead->Next;");
+        }
+        code.Line("var panel = scratch + Lookahead.Bytes;");
         code.Line($"var scales = (float*)(panel + {R * _product.RowBytes} * blocks);");
         // Minima, or for Q6_K the half blocks' small scales as pairs of 16 bits: four bytes a row and block either way.
         code.Line($"var seconds = scales + {R} * blocks;");
@@ -61,6 +71,12 @@ internal sealed class PanelEmitter(SourceWriter code, VectorSet set, WeightForma
         }
         code.Close();
         code.Close();
+        if (Prefetches)
+        {
+            code.Line("lookahead->At = soon;");
+            code.Line("lookahead->Lines = soonLines;");
+            code.Line("lookahead->Next = nextSoon;");
+        }
         code.Close();
         code.Line();
     }
@@ -142,17 +158,12 @@ internal sealed class PanelEmitter(SourceWriter code, VectorSet set, WeightForma
     {
         _product.OpenTile();
         // The next panel's rows lie behind these: each block asks for its share of them.
-        if (set.Parts == 1) code.Line($"var ahead = weights + (r + {R}) * rowBytes;");
+        if (Prefetches) code.Line($"var ahead = weights + (r + {R}) * rowBytes;");
         code.Open("for (var step = 0; step < 8; step++)");
         foreach (var (u, p) in Sums(tokens)) code.Line($"var {Sum(u, p)} = {set.V}<float>.Zero;");
         code.Open("for (var b = (step & 1) << 2 | (step & 2) | step >> 2; b < blocks; b += 8)");
         code.Line($"var w = panel + b * {R * _product.RowBytes};");
-        if (set.Parts == 1)
-        {
-            var share = R * 32 / format.BlockSize() * format.BlockBytes();
-            for (var line = 0; line < share; line += 64) code.Line($"Sse.Prefetch1(ahead{(line == 0 ? "" : $" + {line}")});");
-            code.Line($"ahead += {share};");
-        }
+        if (Prefetches) Prefetch();
         _product.Sums(tokens);
         for (var p = 0; p < set.Parts; p++)
         {
@@ -166,6 +177,25 @@ internal sealed class PanelEmitter(SourceWriter code, VectorSet set, WeightForma
         }
         code.Close();
         Merge(tokens);
+        code.Close();
+    }
+
+    private void Prefetch()
+    {
+        var share = R * 32 / format.BlockSize() * format.BlockBytes();
+        for (var line = 0; line < share; line += 64) code.Line($"Sse.Prefetch1(ahead{(line == 0 ? "" : $" + {line}")});");
+        code.Line($"ahead += {share};");
+        // And for some of what the thread reads after this matrix.
+        var lines = R / 2;
+        code.Open("if (soonLines > 0)");
+        for (var line = 0; line < lines; line++) code.Line($"Sse.Prefetch1(soon{(line == 0 ? "" : $" + {64 * line}")});");
+        code.Line($"soon += {64 * lines};");
+        code.Line($"soonLines -= {lines};");
+        code.Open("if (soonLines <= 0)");
+        code.Line("soon = (byte*)nextSoon[0];");
+        code.Line("soonLines = nextSoon[1];");
+        code.Line("nextSoon += 2;");
+        code.Close();
         code.Close();
     }
 

@@ -69,6 +69,7 @@ internal static unsafe class Product<TKernels>
             Scale(site.Second, scale, t, a.LoraStride, count, shares.First, shares.End);
             Scale(site.Third, scale, t, a.LoraStride, count, shares.First, shares.End);
         }
+        if (context.Step.RowCount > 1 && place != LoraPlace.Head) AdapterLookahead.Plan(context, layer, place, worker);
         return context.Workers.Arrive();
     }
 

@@ -1,6 +1,6 @@
 namespace TinyLora.Kernels;
 
-/// <summary>The memory that a thread's mat-mat kernels use.</summary>
+/// <summary>The memory that a thread's mat-mat kernels use: its <see cref="Lookahead"/>, then what they keep while they run. Zero at first.</summary>
 public static class KernelScratch
 {
     // Of a block of an input row as the panels meet it, and the rows that are packed at once.
@@ -15,6 +15,6 @@ public static class KernelScratch
     {
         var columns = (maxColumns + 255L) & ~255L;
         var panel = 16 * columns + 2 * 16 * sizeof(float) * (columns / 32) + 3 * 8 * 16 * sizeof(float) + 18 * columns + 8 * columns + PackedRows * PackedBlockBytes * (columns / 32);
-        return Math.Max(panel, 8 * sizeof(float) * columns);
+        return Lookahead.Bytes + Math.Max(panel, 8 * sizeof(float) * columns);
     }
 }

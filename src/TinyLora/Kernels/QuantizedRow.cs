@@ -100,8 +100,10 @@ public static unsafe class QuantizedRow
     {
         return Pairs(Pairs(Four(x), Four(x + 8)), Pairs(Four(x + 16), Four(x + 24)));
 
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         static Vector128<int> Four(float* x) => Vector128.Max(Vector128.Abs(Vector128.Load(x)).AsInt32(), Vector128.Abs(Vector128.Load(x + 4)).AsInt32());
 
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         static Vector128<int> Pairs(Vector128<int> a, Vector128<int> b) =>
             Vector128.Max(Lanes.Even(a.AsSingle(), b.AsSingle()).AsInt32(), Lanes.Odd(a.AsSingle(), b.AsSingle()).AsInt32());
     }
