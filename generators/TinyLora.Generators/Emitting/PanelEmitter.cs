@@ -183,7 +183,7 @@ internal sealed class PanelEmitter(SourceWriter code, VectorSet set, WeightForma
     private void Prefetch()
     {
         var share = R * 32 / format.BlockSize() * format.BlockBytes();
-        for (var line = 0; line < share; line += 64) code.Line($"Sse.Prefetch1(ahead{(line == 0 ? "" : $" + {line}")});");
+        for (var line = 0; line < share; line += 64) code.Line($"Sse.Prefetch0(ahead{(line == 0 ? "" : $" + {line}")});");
         code.Line($"ahead += {share};");
         // And for some of what the thread reads after this matrix.
         var lines = R / 2;
