@@ -73,7 +73,7 @@ public sealed unsafe class EmittedKernelTests
         const int OutStride = Rows + 15 & ~15;
         using var expected = AlignedBuffer.OfFloats(Count * OutStride);
         using var actual = AlignedBuffer.OfFloats(Count * OutStride);
-        using var scratch = new AlignedBuffer(KernelScratch.Bytes(columns));
+        using var scratch = new GuardedMemory(KernelScratch.Bytes(columns));
         for (var t = 0; t < Count; t++)
         {
             ScalarKernels.MultiplyVector(~(int)type, weights.Pointer, columns, x.Pointer + t * stride, expected.Floats + t * OutStride, 0, Rows);

@@ -55,7 +55,7 @@ internal static unsafe class KernelComparison
         var outStride = (rows + 15) & ~15;
         using var expected = AlignedBuffer.OfFloats(most * outStride);
         using var actual = AlignedBuffer.OfFloats(most * outStride);
-        using var scratch = new AlignedBuffer(KernelScratch.Bytes(columns));
+        using var scratch = new GuardedMemory(KernelScratch.Bytes(columns));
         var kernel = ~(int)type;
         for (var t = 0; t < most; t++) ScalarKernels.MultiplyVector(kernel, weights.Pointer, columns, inputs.Pointer + t * stride, expected.Floats + t * outStride, 0, rows);
 
