@@ -70,8 +70,8 @@ public static unsafe class QuantizedRow
             var products = eight0.LowerProducts + eight1.LowerProducts + (eight2.LowerProducts + eight3.LowerProducts) + (eight0.UpperProducts + eight1.UpperProducts + (eight2.UpperProducts + eight3.UpperProducts));
             var squares = eight0.LowerSquares + eight1.LowerSquares + (eight2.LowerSquares + eight3.LowerSquares) + (eight0.UpperSquares + eight1.UpperSquares + (eight2.UpperSquares + eight3.UpperSquares));
             var fits = Lanes.LowerPairs(products, squares) + Lanes.UpperPairs(products, squares);
-            var halves = Lanes.LowerPairs(eight0.Lower + eight1.Lower + (eight0.Upper + eight1.Upper), eight2.Lower + eight3.Lower + (eight2.Upper + eight3.Upper))
-                + Lanes.UpperPairs(eight0.Lower + eight1.Lower + (eight0.Upper + eight1.Upper), eight2.Lower + eight3.Lower + (eight2.Upper + eight3.Upper));
+            var (lower, upper) = (eight0.Lower + eight1.Lower + (eight0.Upper + eight1.Upper), eight2.Lower + eight3.Lower + (eight2.Upper + eight3.Upper));
+            var halves = Lanes.LowerPairs(lower, upper) + Lanes.UpperPairs(lower, upper);
             var totals = Lanes.Even(fits, halves) + Lanes.Odd(fits, halves);
             // The d that brings d m q closest to x: Σ x m q / Σ (m q)².
             var d = (totals / Vector128.Shuffle(totals, Vector128.Create(1, 0, 3, 2)) & nonZero).ToScalar();
