@@ -11,12 +11,15 @@ namespace TinyLora.Cli.Benchmarking;
 /// </summary>
 internal sealed class Benchmark
 {
+    private const int DefaultGenerateLength = 64;
+
     private readonly Random _random = new(1);
 
     /// <summary>Opens the model and puts its adapters on.</summary>
     public required Func<Model> OpenModel { get; init; }
     public required IReadOnlyList<int> PromptLengths { get; init; }
-    public required int GenerateLength { get; init; }
+    /// <summary>Tokens to decode; null: 64, or as many as the model's context holds.</summary>
+    public required int? GenerateLength { get; init; }
     public required int RepetitionCount { get; init; }
     public required IBenchmarkReport Report { get; init; }
     /// <summary>Loads an adapter for each session of <see cref="AdapterSetTests"/>; null: without these tests.</summary>
@@ -40,19 +43,20 @@ internal sealed class Benchmark
             session.Prefill(tokens);
             Report.Test($"prefill{length}", TestRuns.Measure(length, RepetitionCount, () => session.Rewind(0), () => session.Prefill(tokens)));
         }
-        if (GenerateLength > 0)
+        var generated = GenerateLength ?? Math.Min(DefaultGenerateLength, model.Shape.ContextLength);
+        if (generated > 0)
         {
-            using var session = Open(model, GenerateLength);
-            var tokens = RandomTokens(model, GenerateLength);
+            using var session = Open(model, generated);
+            var tokens = RandomTokens(model, generated);
             session.Decode(tokens[0]);
-            Report.Test($"decode{GenerateLength}", TestRuns.Measure(GenerateLength, RepetitionCount, () => session.Rewind(0), () =>
+            Report.Test($"decode{generated}", TestRuns.Measure(generated, RepetitionCount, () => session.Rewind(0), () =>
             {
                 foreach (var token in tokens) session.Decode(token);
             }));
         }
         Report.Memory(startBytes, ResidentMemory.Peak);
-        if (LoadAdapters != null && GenerateLength > 0)
-            new AdapterSetTests { Model = model, Adapters = LoadAdapters(), Tokens = RandomTokens(model, GenerateLength), RepetitionCount = RepetitionCount, Report = Report }.Run();
+        if (LoadAdapters != null)
+            new AdapterSetTests { Model = model, Adapters = LoadAdapters(), Tokens = RandomTokens(model, generated), RepetitionCount = RepetitionCount, Report = Report }.Run();
     }
 
     private static string Version => typeof(Benchmark).Assembly.GetName().Version?.ToString(3) ?? "";

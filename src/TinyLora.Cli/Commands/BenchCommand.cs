@@ -16,7 +16,7 @@ internal sealed class BenchCommand
         Arity = ArgumentArity.OneOrMore,
         CustomParser = result => [.. result.Tokens.Select(token => Numbers.Whole(result, token.Value, 1, MaxLength))],
     };
-    private readonly Option<int> _generate = SharedOptions.Count("--generate", "Tokens to decode one by one; 0: none.", 0);
+    private readonly Option<int> _generate = SharedOptions.Count("--generate", "Tokens to decode one by one; 0: none. Without --prompt, or with --sets, 64 unless given.", 0);
     private readonly Option<int> _repetitions = SharedOptions.Count("--repetitions", "Runs of each test (1).", 1);
     private readonly Option<bool> _sets = SharedOptions.Flag("--sets", "Also decode without the adapters, with two, with another at each token, and eight sessions with an adapter each.");
     private readonly Option<bool> _json = SharedOptions.Flag("--json", "Write JSON, one object a line.");
@@ -31,6 +31,10 @@ internal sealed class BenchCommand
         command.Add(options._repetitions);
         command.Add(options._sets);
         command.Add(options._json);
+        command.Validators.Add(result =>
+        {
+            if (result.Has(options._sets) && result.Has(options._generate) && result.GetValue(options._generate) == 0) result.AddError("--sets decodes: --generate 0 leaves it nothing.");
+        });
         command.SetAction(parsed => options.Run(parsed, terminal));
         return command;
     }
@@ -41,7 +45,7 @@ internal sealed class BenchCommand
         {
             OpenModel = () => _model.Open(parsed),
             PromptLengths = parsed.GetValue(_prompts) ?? [],
-            GenerateLength = parsed.GetValue(_generate),
+            GenerateLength = parsed.Has(_generate) ? parsed.GetValue(_generate) : parsed.Has(_prompts) && !parsed.Has(_sets) ? 0 : null,
             RepetitionCount = parsed.Has(_repetitions) ? parsed.GetValue(_repetitions) : 1,
             LoadAdapters = parsed.Has(_sets) ? _model.AdapterLoader(parsed, AdapterSetTests.SessionCount) : null,
             Report = parsed.Has(_json) ? new JsonBenchmarkReport(terminal) : new TextBenchmarkReport(terminal),

@@ -137,6 +137,10 @@ public class ModelFileCommandTests
         Assert.All(lines[1..^1], line => Assert.All(line.GetProperty("seconds").EnumerateArray(), seconds => Assert.True(seconds.GetDouble() > 0)));
         Assert.True(lines[^1].GetProperty("peak_bytes").GetInt64() >= lines[^1].GetProperty("start_bytes").GetInt64());
         Assert.Contains("prefill4", CommandRun.Of("bench", "-m", Lantern, "--prompt", "4").Succeeded().Text);
+        Assert.DoesNotContain("decode", CommandRun.Of("bench", "-m", Lantern, "--prompt", "4").Succeeded().Text, StringComparison.Ordinal);
+        Assert.Contains("decode64", CommandRun.Of("bench", "-m", Lantern).Succeeded().Text, StringComparison.Ordinal);
+        Assert.Contains("decode64-batch8", CommandRun.Of("bench", "-m", Lantern, "-a", CommandRun.Adapter("pirate"), "--sets", "--json").Succeeded().Text, StringComparison.Ordinal);
+        CommandRun.Of("bench", "-m", Lantern, "-a", CommandRun.Adapter("pirate"), "--sets", "--generate", "0").Refused(2, "--sets");
         CommandRun.Of("bench", "-m", Lantern, "--prompt", "0").Refused(2, "--prompt");
         CommandRun.Of("bench", "-m", Lantern, "--repetitions", "0").Refused(2, "--repetitions");
     }
