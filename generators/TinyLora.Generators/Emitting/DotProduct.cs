@@ -7,8 +7,6 @@ namespace TinyLora.Generators.Emitting;
 /// <summary>SDOT by element: four bytes of a register of activations against four rows, the input rows as they are.</summary>
 internal sealed class DotProduct(SourceWriter code, VectorSet set, WeightFormat format, KernelSize size) : PanelProduct(code, set, format, size)
 {
-    private readonly VectorSet _set = set;
-
     public override void OpenTile() => Code.Line("var tile = x + t * (nint)stride;");
 
     public override void Sums(int tokens)
@@ -52,5 +50,5 @@ internal sealed class DotProduct(SourceWriter code, VectorSet set, WeightFormat 
 
     public override string ScaledSum(int tokens, int token) => $"{V}.Create(m[{token} * (stride / 4)])";
 
-    private string Part(string name, int p) => _set.Part(name, p);
+    private string Part(string name, int p) => Set.Part(name, p);
 }

@@ -17,12 +17,11 @@ namespace TinyLora.Generators.Emitting;
 /// </remarks>
 internal sealed class PackedProduct(SourceWriter code, VectorSet set, WeightFormat format, KernelSize size) : PanelProduct(code, set, format, size)
 {
-    private readonly VectorSet _set = set;
     private readonly bool _signed = format == WeightFormat.Q8_0;
     // Nibbles of 16 weights and the next 16 share bytes in the panel too.
     private readonly bool _nibbles = format is WeightFormat.Q4_0 or WeightFormat.Q4_1;
 
-    private string Isa => _set.Abreast == 2 ? "Avx512BW" : "Avx2";
+    private string Isa => Set.Abreast == 2 ? "Avx512BW" : "Avx2";
 
     private int Seconds => Format == WeightFormat.Q6_K ? 2 : Format.HasMinimum() || Blocks.OffsetShift > 0 ? 1 : 0;
 
@@ -36,16 +35,15 @@ internal sealed class PackedProduct(SourceWriter code, VectorSet set, WeightForm
     public override void Constants()
     {
         base.Constants();
-        Code.Line($"var nibbles = {V}.Create((byte)15);");
+        if (_nibbles) Code.Line($"var nibbles = {V}.Create((byte)15);");
         var order = _signed ? "0, 1, 4, 5, 2, 3, 6, 7, 8, 9, 12, 13, 10, 11, 14, 15" : "0, 1, 8, 9, 2, 3, 10, 11, 4, 5, 12, 13, 6, 7, 14, 15";
         Code.Line($"var order = Vector256.Create(Vector128.Create((byte){order}), Vector128.Create((byte){order}));");
     }
 
     public override void Pack()
     {
-        var widths = TilePlan.Panel(_set);
         Code.Open("for (int t = 0, n; t < tokens; t += n)");
-        Code.Line($"n = {string.Concat(widths.Where(n => n > 1).Select(n => $"tokens - t >= {n} ? {n} : "))}1;");
+        Code.Line($"n = {string.Concat(TilePlan.Panel(Set).Where(n => n > 1).Select(n => $"tokens - t >= {n} ? {n} : "))}1;");
         Code.Open("for (var u = 0; u < n; u++)");
         Code.Line("var row = x + (t + u) * (nint)stride;");
         Code.Line($"var to = packed + t * (nint)(blocks * {PackedBytes});");
@@ -118,8 +116,8 @@ internal sealed class PackedProduct(SourceWriter code, VectorSet set, WeightForm
     private string Bytes(int at) => $"{V}.Create(*(int*)(q + {at})).AsSByte()";
 
     // sum + pairs · scale, summed by twos.
-    private string Accumulate(string? sum, string pairs, string scale) => _set.Name == "Avx2Vnni"
-        ? $"AvxVnni.MultiplyWideningAndAdd({sum ?? _set.Zero}, {pairs}, {scale})"
+    private string Accumulate(string? sum, string pairs, string scale) => Set.Name == "Avx2Vnni"
+        ? $"AvxVnni.MultiplyWideningAndAdd({sum ?? Set.Zero}, {pairs}, {scale})"
         : (sum == null ? "" : sum + " + ") + $"{Isa}.MultiplyAddAdjacent({pairs}, {scale})";
 
     private string Pairs(int tokens, int token, int half, IEnumerable<int> columns) =>
@@ -172,7 +170,7 @@ internal sealed class PackedProduct(SourceWriter code, VectorSet set, WeightForm
     // Bytes 0 and 2 of each four, and 1 and 3, as 16 bits.
     private void SignedBytes(int tokens)
     {
-        for (var u = 0; u < tokens; u++) Code.Line($"var i{u} = {_set.Zero};");
+        for (var u = 0; u < tokens; u++) Code.Line($"var i{u} = {Set.Zero};");
         Code.Open("for (var k = 0; k < 8; k++)");
         Code.Line($"var f = {V}.Load((short*)(w + k * {4 * R}));");
         Code.Line($"var even = {V}.ShiftRightArithmetic({V}.ShiftLeft(f, 8), 8);");

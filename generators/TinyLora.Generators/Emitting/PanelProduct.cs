@@ -9,6 +9,8 @@ internal abstract class PanelProduct(SourceWriter code, VectorSet set, WeightFor
 {
     protected SourceWriter Code => code;
 
+    protected VectorSet Set => set;
+
     protected WeightFormat Format => format;
 
     protected BlockFormat Blocks { get; } = new(format, set.Narrow);

@@ -16,6 +16,13 @@ internal static unsafe class AdapterLookahead
         ref var lookahead = ref *(Lookahead*)context.Activations.Private[worker].Scratch;
         lookahead.Clear();
         var (step, w) = (context.Step, context.Weights.Layers[layer]);
+        var (first, second, third) = place switch
+        {
+            LoraPlace.Attention => (w.Query.Rows, w.Key.Rows, w.Value.Rows),
+            LoraPlace.Output => (w.Output.Rows, 0, 0),
+            LoraPlace.Mlp => (w.Gate.Rows, w.Up.Rows, 0),
+            _ => (w.Down.Rows, 0, 0),
+        };
         byte* last = null;
         for (var i = 0; i < step.SegmentCount; i++)
         {
@@ -26,13 +33,6 @@ internal static unsafe class AdapterLookahead
                 // Neighbours often have the same.
                 if (site.Rank == 0 || site.A == last) continue;
                 last = site.A;
-                var (first, second, third) = place switch
-                {
-                    LoraPlace.Attention => (w.Query.Rows, w.Key.Rows, w.Value.Rows),
-                    LoraPlace.Output => (w.Output.Rows, 0, 0),
-                    LoraPlace.Mlp => (w.Gate.Rows, w.Up.Rows, 0),
-                    _ => (w.Down.Rows, 0, 0),
-                };
                 AddUp(context, ref lookahead, site.First, first, worker);
                 AddUp(context, ref lookahead, site.Second, second, worker);
                 AddUp(context, ref lookahead, site.Third, third, worker);

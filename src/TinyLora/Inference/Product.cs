@@ -49,7 +49,7 @@ internal static unsafe class Product<TKernels>
         }
     }
 
-    /// <summary>t = scale · A x of every active adapter at a place: this worker's share of all ranks. The caller computes W x before it awaits the barrier that this arrives at.</summary>
+    /// <summary>t = scale · A x of every active adapter at a place: this worker's share of all ranks. The caller computes W x before it awaits the barrier that this arrives at; the kernels of W learn what is read after it.</summary>
     /// <returns>The barrier's phase.</returns>
     public static int LoraDown(StepContext context, int layer, LoraPlace place, in Input input, int worker)
     {
@@ -69,8 +69,9 @@ internal static unsafe class Product<TKernels>
             Scale(site.Second, scale, t, a.LoraStride, count, shares.First, shares.End);
             Scale(site.Third, scale, t, a.LoraStride, count, shares.First, shares.End);
         }
+        var phase = context.Workers.Arrive();
         if (context.Step.RowCount > 1 && place != LoraPlace.Head) AdapterLookahead.Plan(context, layer, place, worker);
-        return context.Workers.Arrive();
+        return phase;
     }
 
     /// <summary>y += B t for this worker's rows, <paramref name="index"/> 0, 1 or 2 for the place's first, second or third projection.</summary>
