@@ -20,6 +20,9 @@ internal interface ITokenSource
     /// <summary>Appends one token; the logits after it, [VocabularySize], valid until the next call.</summary>
     ReadOnlySpan<float> Decode(int token);
 
+    /// <summary>Tokens that the last call did not compute again.</summary>
+    int ReusedCount { get; }
+
     /// <summary>The adapters that the last step saw; made anew at each call.</summary>
     AppliedAdapter[] TakeApplied();
 

@@ -16,6 +16,8 @@ internal sealed class SessionTokens(Session session) : ITokenSource
 
     public ReadOnlySpan<float> Decode(int token) => session.Decode(token);
 
+    public int ReusedCount => session.ReusedCount;
+
     public AppliedAdapter[] TakeApplied() => session.TakeApplied();
 
     public void Rewind(int position) => session.Rewind(position);

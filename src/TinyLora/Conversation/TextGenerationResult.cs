@@ -17,7 +17,7 @@ public sealed record TextGenerationResult
     /// <summary>Count of the whole prompt's tokens.</summary>
     public int PromptTokenCount => PromptTokens.Count;
 
-    /// <summary>How many of them the cache already held.</summary>
+    /// <summary>How many of them the cache already held, as the adapters of now make them.</summary>
     public required int CachedTokenCount { get; init; }
 
     /// <summary>The answer's tokens as they were chosen, with the one that ended it.</summary>

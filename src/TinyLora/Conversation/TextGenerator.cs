@@ -43,7 +43,7 @@ internal sealed class TextGenerator
 
     public ReadOnlySpan<int> Generated => _generated.AsSpan(0, _generatedCount);
 
-    /// <summary>Prompt tokens that the cache held.</summary>
+    /// <summary>Prompt tokens that were not computed, as the cache held them.</summary>
     public int CachedCount { get; private set; }
 
     /// <summary>The adapters that were on when the first token was chosen.</summary>
@@ -92,6 +92,8 @@ internal sealed class TextGenerator
         {
             if (_isStopped || cancellation.IsCancellationRequested) return false;
             logits = _source.Prefill(prompt.Slice(at, Math.Min(PrefillChunk, prompt.Length - at)));
+            // After a change of adapters the cache is worth less than it holds.
+            CachedCount = Math.Min(CachedCount, _source.ReusedCount);
         }
         return true;
     }

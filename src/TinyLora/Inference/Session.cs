@@ -22,6 +22,8 @@ public sealed unsafe class Session : IDisposable
     // Tokens that were not generated: invocation tokens of adapters are looked for in them.
     private int _prompt;
     private bool _isNewPrompt;
+    // As it was before the last tokens were appended.
+    private (int Position, int Prompt) _before;
     private bool _disposed;
 
     internal Session(Model model, SessionOptions options)
@@ -34,10 +36,10 @@ public sealed unsafe class Session : IDisposable
         _chunk = options.ChunkLength;
         _keepCache = options.KeepCache;
         Adapters = new AdapterSet(model, model.DefaultAdapters);
-        _cache = new KvCache(model.Shape, ContextLength);
         _tokens = new int[ContextLength];
         _logits = new LogitRows(1, model.Shape.VocabularySize);
         model.ReserveContext(ContextLength);
+        _cache = new KvCache(model.Shape, ContextLength);
     }
 
     /// <summary>The model whose sequence this is.</summary>
@@ -66,10 +68,9 @@ public sealed unsafe class Session : IDisposable
     /// <exception cref="ArgumentException">There are none, one is outside the vocabulary, or they do not fit; the session is as before.</exception>
     public ReadOnlySpan<float> Prefill(ReadOnlySpan<int> tokens)
     {
-        Append(tokens);
-        TakePrompt();
-        Advance(1, default);
-        return _logits.Row(0);
+        CheckRoom(tokens);
+        Append(tokens, isPrompt: true);
+        return Finish();
     }
 
     /// <summary>Appends tokens and writes the logits after each of the last n, [n, VocabularySize], n = <paramref name="logits"/>.Length / VocabularySize.</summary>
@@ -79,18 +80,18 @@ public sealed unsafe class Session : IDisposable
         var vocabulary = Model.Shape.VocabularySize;
         if (logits.Length == 0 || logits.Length % vocabulary != 0 || logits.Length / vocabulary > tokens.Length)
             throw new ArgumentException($"Room for {logits.Length} logits; expected 1 to {tokens.Length} rows of {vocabulary}.", nameof(logits));
-        Append(tokens);
-        TakePrompt();
-        Advance(logits.Length / vocabulary, logits);
+        BeginPrefill(tokens);
+        Compute(Uncomputed, logits);
     }
 
     /// <summary>Appends one token and returns the logits after it, [VocabularySize]; valid until the session's next call.</summary>
     /// <exception cref="ArgumentException">It is outside the vocabulary, or the session is full.</exception>
     public ReadOnlySpan<float> Decode(int token)
     {
-        Append(new ReadOnlySpan<int>(in token));
-        Advance(1, default);
-        return _logits.Row(0);
+        var tokens = new ReadOnlySpan<int>(in token);
+        CheckRoom(tokens);
+        Append(tokens, isPrompt: false);
+        return Finish();
     }
 
     /// <summary>Forgets all tokens from <paramref name="position"/> on.</summary>
@@ -101,7 +102,7 @@ public sealed unsafe class Session : IDisposable
         ArgumentOutOfRangeException.ThrowIfGreaterThan(position, Position);
         Position = position;
         _cached = Math.Min(_cached, position);
-        if (_prompt > position) TakePrompt();
+        if (_prompt > position) TakePrompt(position);
     }
 
     /// <summary>Frees the session's memory and lets its adapters go. A step that is running is waited for; the call that it belongs to then ends with <see cref="ObjectDisposedException"/>.</summary>
@@ -116,12 +117,60 @@ public sealed unsafe class Session : IDisposable
         _manyLogits?.Dispose();
     }
 
-    /// <summary>Adds tokens to the sequence without computing anything.</summary>
-    internal void Append(ReadOnlySpan<int> tokens)
+    /// <summary>Tokens of the sequence that the cache does not hold.</summary>
+    internal int Uncomputed => Position - _cached;
+
+    /// <summary>Tokens that the cache held when the last call began to compute.</summary>
+    internal int ReusedCount { get; private set; }
+
+    /// <summary>Adds tokens that <see cref="CheckRoom"/> has seen to the sequence, without computing anything.</summary>
+    internal void Append(ReadOnlySpan<int> tokens, bool isPrompt)
     {
-        CheckRoom(tokens);
+        _before = (Position, _prompt);
         tokens.CopyTo(_tokens.AsSpan(Position));
         Position += tokens.Length;
+        if (isPrompt) TakePrompt(Position);
+    }
+
+    /// <summary>Undoes the last <see cref="Append"/>.</summary>
+    internal void TakeBack()
+    {
+        Position = _before.Position;
+        _cached = Math.Min(_cached, Position);
+        if (_prompt != _before.Prompt) TakePrompt(_before.Prompt);
+    }
+
+    /// <summary>Appends a prompt that <see cref="Compute"/> then computes piece by piece.</summary>
+    internal void BeginPrefill(ReadOnlySpan<int> tokens)
+    {
+        CheckRoom(tokens);
+        Append(tokens, isPrompt: true);
+        using var pause = Model.Pause();
+        Refresh();
+    }
+
+    /// <summary>Computes the next tokens of those that are appended, and the logits after each of the last n of them, [n, VocabularySize].</summary>
+    internal void Compute(int count, Span<float> logits)
+    {
+        var vocabulary = Model.Shape.VocabularySize;
+        var rows = logits.Length / vocabulary;
+        for (int n; count > rows; count -= n)
+        {
+            n = Math.Min(_chunk, count - rows);
+            using var turn = Model.TakeTurn();
+            Run(turn, n, 0, null);
+        }
+        var room = Math.Clamp(LogitFloats / _logits.Stride, 1, _chunk);
+        for (int n; count > 0; count -= n)
+        {
+            n = Math.Min(room, count);
+            using var turn = Model.TakeTurn();
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            _manyLogits ??= AlignedBuffer.OfFloats((long)room * _logits.Stride);
+            Run(turn, n, n, _manyLogits.Floats);
+            for (var i = 0; i < n; i++, logits = logits[vocabulary..])
+                new ReadOnlySpan<float>(_manyLogits.Floats + i * (nint)_logits.Stride, vocabulary).CopyTo(logits);
+        }
     }
 
     /// <summary>The adapters that act on the sequence, as the last step took them; made anew at each call.</summary>
@@ -146,71 +195,47 @@ public sealed unsafe class Session : IDisposable
                 throw new ArgumentException($"Token {token} is outside the vocabulary of {Model.Shape.VocabularySize}.", nameof(tokens));
     }
 
-    /// <summary>Computes all but the last <paramref name="left"/> tokens that are not in the cache yet.</summary>
-    internal void CatchUp(int left)
+    /// <summary>Takes the adapters as they are now, and keeps of the cache what they leave valid. The caller has the model's turn: <see cref="Dispose"/>, on another thread, lets the same adapters go.</summary>
+    internal void Refresh()
     {
-        Refresh();
-        while (_cached < Position - left) Compute(Math.Min(_chunk, Position - left - _cached), 0, null);
-    }
-
-    /// <summary>Adds the last token to a step that several sessions share; the cache then holds it.</summary>
-    internal void Join(Step step)
-    {
-        step.Add(_cache, _active, Tokens[_cached..], _cached, 1);
-        _cached = Position;
-    }
-
-    private void TakePrompt()
-    {
-        _prompt = Position;
-        _isNewPrompt = true;
-    }
-
-    private void Refresh()
-    {
-        var stale = _active.Refresh(Adapters, Tokens[.._prompt], _isNewPrompt);
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        var stale = _active.Refresh(Adapters, _tokens.AsSpan(0, _prompt), _isNewPrompt);
         _isNewPrompt = false;
         if (!_keepCache) _cached = Math.Min(_cached, stale);
         // The last token's logits must be computed with the set of now.
-        _cached = Math.Min(_cached, Position - 1);
+        ReusedCount = _cached = Math.Min(_cached, Position - 1);
     }
 
-    private void Advance(int rows, Span<float> logits)
+    /// <summary>Adds the next tokens to a step; <see cref="TakeComputed"/> follows when it has run.</summary>
+    internal void Join(Step step, int count, int logitCount) => step.Add(_cache, _active, Tokens.Slice(_cached, count), _cached, logitCount);
+
+    /// <summary>The cache holds so many tokens more.</summary>
+    internal void TakeComputed(int count) => _cached += count;
+
+    private void TakePrompt(int length)
     {
-        if (logits.IsEmpty)
-        {
-            Refresh();
-            while (_cached < Position)
-            {
-                var count = Math.Min(_chunk, Position - _cached);
-                Compute(count, _cached + count == Position ? 1 : 0, _logits.Pointer);
-            }
-            return;
-        }
-        CatchUp(rows);
-        var room = Math.Clamp(LogitFloats / _logits.Stride, 1, _chunk);
-        _manyLogits ??= AlignedBuffer.OfFloats((long)room * _logits.Stride);
-        var vocabulary = Model.Shape.VocabularySize;
-        _cached = Math.Min(_cached, Position - rows);
-        while (_cached < Position)
-        {
-            var count = Math.Min(room, Position - _cached);
-            Compute(count, count, _manyLogits.Floats);
-            for (var i = 0; i < count; i++)
-            {
-                new ReadOnlySpan<float>(_manyLogits.Floats + i * (nint)_logits.Stride, vocabulary).CopyTo(logits);
-                logits = logits[vocabulary..];
-            }
-        }
+        _prompt = length;
+        _isNewPrompt = true;
     }
 
-    private void Compute(int count, int logitCount, float* logits)
+    private ReadOnlySpan<float> Finish()
     {
-        using var turn = Model.TakeTurn();
-        turn.Step.Add(_cache, _active, Tokens.Slice(_cached, count), _cached, logitCount);
+        for (var isFirst = true; isFirst || Uncomputed > 0; isFirst = false)
+        {
+            using var turn = Model.TakeTurn();
+            if (isFirst) Refresh();
+            var count = Math.Min(_chunk, Uncomputed);
+            Run(turn, count, count == Uncomputed ? 1 : 0, _logits.Pointer);
+        }
+        return _logits.Row(0);
+    }
+
+    private void Run(in Model.Turn turn, int count, int logitCount, float* logits)
+    {
+        Join(turn.Step, count, logitCount);
         turn.Step.Logits = logits;
         turn.Step.LogitsStride = _logits.Stride;
         turn.Run();
-        _cached += count;
+        TakeComputed(count);
     }
 }

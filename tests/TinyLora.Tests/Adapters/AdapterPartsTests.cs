@@ -28,6 +28,9 @@ public class AdapterPartsTests
         {
             batch.Decode(Enumerable.Repeat(s_prompt[^1], sessions.Length).ToArray());
             for (var row = 0; row < sessions.Length; row++) Assert.Equal(alone[row], batch.Logits(row).ToArray());
+            foreach (var session in sessions) session.Rewind(0);
+            batch.Prefill([.. Enumerable.Repeat(s_prompt, sessions.Length).SelectMany(prompt => prompt)], [.. Enumerable.Repeat(s_prompt.Length, sessions.Length)]);
+            for (var row = 0; row < sessions.Length; row++) Assert.Equal(alone[row], batch.Logits(row).ToArray());
         }
         Dispose(sessions, adapters);
     }

@@ -32,6 +32,7 @@ internal sealed class ScriptedSource(int contextLength, params int[][] lines) : 
         Step?.Invoke();
         if (tokens.Length == 0 || _count + tokens.Length > contextLength) throw new ArgumentException("No tokens, or more than fit.");
         Prefills.Add(tokens.Length);
+        ReusedCount = _count;
         tokens.CopyTo(_tokens.AsSpan(_count));
         _count += tokens.Length;
         if (Prefills.Count % PrefillsPerLine == 0) _line++;
@@ -47,6 +48,8 @@ internal sealed class ScriptedSource(int contextLength, params int[][] lines) : 
         _said++;
         return Next();
     }
+
+    public int ReusedCount { get; private set; }
 
     public AppliedAdapter[] TakeApplied() => [];
 

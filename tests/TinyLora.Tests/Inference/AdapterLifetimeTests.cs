@@ -238,6 +238,20 @@ public sealed class AdapterLifetimeTests : IDisposable
         model.RemoveLoraAdapter(grumpy);
     }
 
+    [Fact]
+    public void A_result_counts_as_cached_what_a_change_of_adapters_left_valid()
+    {
+        using var model = Lantern.Open();
+        using var pirate = Lantern.Adapter("pirate");
+        using var chat = new MultiTurnConversation(model) { SamplingOptions = SamplingOptions.Greedy, MaximumCompletionTokens = 4 };
+        chat.Submit("Who are you?");
+        Assert.InRange(chat.Submit("And now?").CachedTokenCount, 5, int.MaxValue);
+        model.ApplyLoraAdapter(pirate);
+        Assert.Equal(0, chat.Submit("And now?").CachedTokenCount);
+        Assert.InRange(chat.Submit("And now?").CachedTokenCount, 5, int.MaxValue);
+        model.RemoveLoraAdapter(pirate);
+    }
+
     [Theory]
     [InlineData("460, 286", 3)]
     [InlineData("286, 460", -1)]

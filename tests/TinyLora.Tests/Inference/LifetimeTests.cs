@@ -54,6 +54,133 @@ public class LifetimeTests
     }
 
     [Fact]
+    public void A_batch_refuses_prompts_that_do_not_fit_or_do_not_add_up()
+    {
+        using var model = Lantern.Open();
+        using var first = model.CreateSession();
+        using var small = model.CreateSession(new SessionOptions { ContextLength = 3 });
+        using var batch = new Batch(first, small);
+        Assert.Throws<ArgumentException>(() => batch.Prefill([1, 2, 3], [3]));
+        Assert.Throws<ArgumentException>(() => batch.Prefill([1, 2, 3], [3, 0]));
+        Assert.Throws<ArgumentException>(() => batch.Prefill([1, 2, 3], [-1, 4]));
+        Assert.Throws<ArgumentException>(() => batch.Prefill([1, 2, 3], [1, 1]));
+        Assert.Throws<ArgumentException>(() => batch.Prefill([1, 2, 3], [int.MaxValue, int.MaxValue]));
+        Assert.Throws<ArgumentException>(() => batch.Prefill([1, 2, 3, 4, 5], [1, 4]));
+        Assert.Throws<ArgumentException>(() => batch.Prefill([1, 2, -3], [1, 2]));
+        Assert.Equal((0, 0), (first.Position, small.Position));
+        batch.Prefill([1, 2, 3, 4, 5], [2, 3]);
+        Assert.Equal((2, 3), (first.Position, small.Position));
+    }
+
+    [Fact]
+    public async Task A_session_that_is_disposed_in_a_batch_leaves_the_others_as_they_were()
+    {
+        using var model = Lantern.Open();
+        using var pirate = Lantern.Adapter("pirate");
+        using var alone = model.CreateSession();
+        var expected = alone.Prefill(s_prompt).ToArray();
+        alone.Rewind(0);
+        alone.Adapters.Add(pirate);
+        var changed = alone.Prefill(s_prompt).ToArray();
+        int[] prompts = [.. s_prompt, .. s_prompt, .. s_prompt], counts = [s_prompt.Length, s_prompt.Length, s_prompt.Length];
+        for (var i = 0; i < 20; i++)
+        {
+            using var first = model.CreateSession();
+            using var last = model.CreateSession();
+            var leaving = model.CreateSession();
+            last.Adapters.Add(pirate);
+            leaving.Adapters.Add(pirate);
+            using var batch = new Batch(first, leaving, last);
+            var work = Task.Run(() =>
+            {
+                while (true)
+                {
+                    batch.Prefill(prompts, counts);
+                    // Taken off and put on between the steps: whoever disposes must not let it go a second time.
+                    leaving.Adapters.Remove(pirate);
+                    batch.Decode([1, 2, 3]);
+                    leaving.Adapters.Add(pirate);
+                    // What is disposed says so first.
+                    leaving.Rewind(0);
+                    first.Rewind(0);
+                    last.Rewind(0);
+                }
+            });
+            Thread.Sleep(i);
+            leaving.Dispose();
+            await Assert.ThrowsAsync<ObjectDisposedException>(() => work);
+            Assert.True(first.Position == last.Position && first.Position is 0 or 150 or 151, $"{first.Position}, {last.Position}");
+            // As a fresh session has it: no key was promised that was not computed.
+            if (first.Position > 0)
+            {
+                first.Rewind(s_prompt.Length - 1);
+                last.Rewind(s_prompt.Length - 1);
+                Assert.Equal(expected, first.Decode(s_prompt[^1]).ToArray());
+                Assert.Equal(changed, last.Decode(s_prompt[^1]).ToArray());
+            }
+            Assert.False(last.Adapters.Bound(0).IsFreed);
+        }
+    }
+
+    [Fact]
+    public async Task A_session_that_is_disposed_while_its_adapters_change_lets_each_go_once()
+    {
+        using var model = Lantern.Open();
+        using var pirate = Lantern.Adapter("pirate");
+        using var keeper = model.CreateSession();
+        keeper.Adapters.Add(pirate);
+        var expected = keeper.Prefill(s_prompt).ToArray();
+        for (var i = 0; i < 200; i++)
+        {
+            var session = model.CreateSession();
+            var work = Task.Run(() =>
+            {
+                while (true)
+                {
+                    session.Adapters.Add(pirate);
+                    session.Rewind(0);
+                    session.Decode(1);
+                    session.Adapters.Remove(pirate);
+                    session.Decode(2);
+                }
+            });
+            Thread.SpinWait(500 * (i % 50));
+            session.Dispose();
+            await Assert.ThrowsAsync<ObjectDisposedException>(() => work);
+        }
+        Assert.False(keeper.Adapters.Bound(0).IsFreed);
+        keeper.Rewind(0);
+        Assert.Equal(expected, keeper.Prefill(s_prompt).ToArray());
+        var bound = keeper.Adapters.Bound(0);
+        pirate.Dispose();
+        keeper.Dispose();
+        // The last holder is gone, none was left over.
+        Assert.True(bound.IsFreed);
+    }
+
+    [Fact]
+    public async Task Logits_that_are_written_for_many_tokens_end_with_their_session()
+    {
+        using var model = Lantern.Open();
+        var logits = new float[s_prompt.Length * model.Shape.VocabularySize];
+        for (var i = 0; i < 20; i++)
+        {
+            var session = model.CreateSession(new SessionOptions { ChunkLength = 16 });
+            var prefill = Task.Run(() =>
+            {
+                while (true)
+                {
+                    session.Prefill(s_prompt, logits);
+                    session.Rewind(0);
+                }
+            });
+            Thread.Sleep(i);
+            session.Dispose();
+            await Assert.ThrowsAsync<ObjectDisposedException>(() => prefill);
+        }
+    }
+
+    [Fact]
     public void Logits_outlive_their_session_and_model()
     {
         var model = Lantern.Open();

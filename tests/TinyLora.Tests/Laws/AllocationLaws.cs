@@ -53,6 +53,7 @@ internal sealed class AllocationLaws : IDisposable
         ($"{steps} steps, scales changed at each, a switch every ten, past computed again", count => Decode(_fresh, 5, count), steps),
         ("prefill", _ => Prefill(), 1),
         ("batch", DecodeBatch, 20),
+        ("prompts of a batch", _ => PrefillBatch(), 1),
         ($"{steps} steps of a batch of eight whose sets and scales change at random", DecodeChanging, steps),
         ("text", EncodeAndDecode, 10),
     ];
@@ -111,6 +112,12 @@ internal sealed class AllocationLaws : IDisposable
             _grumpy.Scale = 0.1f * step;
             _batch.Decode(_prompt.AsSpan(step, _rows.Length));
         }
+    }
+
+    private void PrefillBatch()
+    {
+        foreach (var row in _rows) row.Rewind(0);
+        _batch.Prefill(_prompt, [120, 1, 79]);
     }
 
     private void DecodeChanging(int steps)

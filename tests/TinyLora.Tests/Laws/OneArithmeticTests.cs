@@ -105,6 +105,47 @@ public class OneArithmeticTests
         foreach (var session in alone) session.Dispose();
     }
 
+    [Theory]
+    [InlineData(1, new[] { 1, 30, 7, 64, 20 })]
+    [InlineData(2, new[] { 100, 1, 128, 3, 129 })]
+    public void A_prompt_of_a_batch_is_the_session_alone(int threads, int[] counts)
+    {
+        using var model = Lantern.Open(LanternFiles.Q8_0, new ModelOptions { ThreadCount = threads });
+        using var pirate = LanternFiles.Adapter("pirate");
+        using var grumpy = LanternFiles.Adapter("grumpy");
+        LoraAdapter[][] sets = [[], [pirate, grumpy], [grumpy], [], [pirate]];
+        var options = new SessionOptions { ContextLength = 300 };
+        var together = sets.Select(_ => model.CreateSession(options)).ToArray();
+        using var alone = model.CreateSession(options);
+        for (var i = 0; i < sets.Length; i++)
+            foreach (var adapter in sets[i]) together[i].Adapters.Add(adapter);
+        using (var batch = new Batch(together))
+        {
+            var tokens = new List<int>();
+            for (var i = 0; i < counts.Length; i++) tokens.AddRange(Prompt(model, 200).Skip(i).Take(counts[i]));
+            batch.Prefill(tokens.ToArray(), counts);
+            Check("prompt");
+            batch.Decode([4, 5, 6, 7, 8]);
+            Check("token");
+            // Second prompts of other lengths, while one scale has changed: those pasts are computed again in the same passes.
+            pirate.Scale = -0.5f;
+            batch.Prefill(tokens.AsReadOnly().Take(25).ToArray(), [9, 1, 4, 5, 6]);
+            Check("second prompt");
+
+            void Check(string when)
+            {
+                for (var i = 0; i < sets.Length; i++)
+                {
+                    alone.Adapters.Clear();
+                    foreach (var adapter in sets[i]) alone.Adapters.Add(adapter);
+                    alone.Rewind(0);
+                    Equal(alone.Prefill(together[i].Tokens).ToArray(), batch.Logits(i).ToArray(), $"{when}, row {i}");
+                }
+            }
+        }
+        foreach (var session in together) session.Dispose();
+    }
+
     private static float[] Run(Model model, string name, int chunk, int count)
     {
         using (model)
