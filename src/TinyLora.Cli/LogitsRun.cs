@@ -24,23 +24,19 @@ internal sealed class LogitsRun(Model model, int[] tokens, int last, int chunk)
         var vocabulary = model.Shape.VocabularySize;
         var rows = Math.Min(last, Math.Min(_options.ChunkLength, MaxRows));
         var logits = new float[checked(rows * vocabulary)];
-        var rest = tokens.AsSpan();
-        if (rest.Length > last)
-        {
-            var before = rest[..^last];
-            for (; !before.IsEmpty; before = before[Math.Min(_options.ChunkLength, before.Length)..])
-            {
-                cancellation.ThrowIfCancellationRequested();
-                session.Prefill(before[..Math.Min(_options.ChunkLength, before.Length)]);
-            }
-            rest = rest[^last..];
-        }
-        for (; !rest.IsEmpty; rest = rest[Math.Min(rows, rest.Length)..])
+        // One prompt, however it is cut: an adapter may look for its invocation tokens in all of it.
+        session.BeginPrefill(tokens);
+        while (session.Uncomputed > last)
         {
             cancellation.ThrowIfCancellationRequested();
-            var piece = rest[..Math.Min(rows, rest.Length)];
-            var computed = logits.AsSpan(0, piece.Length * vocabulary);
-            session.Prefill(piece, computed);
+            session.Compute(Math.Min(_options.ChunkLength, session.Uncomputed - last), []);
+        }
+        while (session.Uncomputed > 0)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            var count = Math.Min(rows, session.Uncomputed);
+            var computed = logits.AsSpan(0, count * vocabulary);
+            session.Compute(count, computed);
             var bytes = MemoryMarshal.AsBytes(computed);
             hash.Append(bytes);
             output.Write(bytes);

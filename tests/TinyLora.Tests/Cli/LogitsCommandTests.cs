@@ -22,6 +22,30 @@ public class LogitsCommandTests
         Assert.NotEqual(hash, CommandRun.Of(args[..5]).Succeeded().Line);
     }
 
+    [Theory]
+    [InlineData(1)]
+    [InlineData(15)]
+    [InlineData(40)]
+    public void InvocationTokensAreSoughtInTheWholePromptHoweverItIsCut(int at)
+    {
+        using var folder = new TemporaryFolder();
+        var adapter = CommandRun.Adapter("pirate");
+        foreach (var file in Directory.GetFiles(adapter, "adapter_*")) File.Copy(file, folder[Path.GetFileName(file)]);
+        var config = folder["adapter_config.json"];
+        File.WriteAllText(config, File.ReadAllText(config).Replace("\"alora_invocation_tokens\": null", "\"alora_invocation_tokens\": [460, 286]", StringComparison.Ordinal));
+        var tokens = Enumerable.Range(3, 60).ToArray();
+        (tokens[0], tokens[1]) = (460, 286);
+        var once = Run();
+        // The last occurrence counts.
+        (tokens[at], tokens[at + 1]) = (460, 286);
+        var hash = Run();
+        Assert.NotEqual(once, hash);
+        foreach (var chunk in (string[])["1", "2", "16", "41"]) Assert.Equal(hash, Run("--chunk", chunk));
+        Assert.NotEqual(hash, CommandRun.Of("logits", "-m", Lantern, "--tokens", string.Join(',', tokens)).Succeeded().Line);
+
+        string Run(params string[] more) => CommandRun.Of(["logits", "-m", Lantern, "--tokens", string.Join(',', tokens), "-a", Path.GetDirectoryName(config)!, .. more]).Succeeded().Line;
+    }
+
     [Fact]
     public void TheFileHoldsTheTokensAndTheHashedLogits()
     {
