@@ -1,5 +1,6 @@
 using System.CommandLine.Parsing;
 using System.Globalization;
+using TinyLora.Adapters;
 
 namespace TinyLora.Cli;
 
@@ -17,6 +18,8 @@ internal readonly record struct AdapterArgument(string Path, float Scale)
         }
         return adapters;
     }
+
+    public LoraAdapter Load(bool allowsOtherBase) => new(Path) { Scale = Scale, AllowsOtherBase = allowsOtherBase };
 
     public static AdapterArgument Parse(string text)
     {

@@ -33,7 +33,7 @@ internal sealed class ModelOptionsGroup
         var model = Model.Open(parsed.GetValue(_model)!, options);
         try
         {
-            foreach (var (path, scale) in parsed.GetValue(_adapters) ?? []) model.ApplyLoraAdapter(new LoraAdapter(path) { Scale = scale, AllowsOtherBase = parsed.Has(_allowOtherBase) });
+            foreach (var argument in parsed.GetValue(_adapters) ?? []) model.ApplyLoraAdapter(argument.Load(AllowsOtherBase(parsed)));
             return model;
         }
         catch
@@ -43,11 +43,13 @@ internal sealed class ModelOptionsGroup
         }
     }
 
+    public bool AllowsOtherBase(ParseResult parsed) => parsed.Has(_allowOtherBase);
+
     /// <summary>Loads so many adapters, those of the command line in turn, of which there must be one.</summary>
     public Func<LoraAdapter[]> AdapterLoader(ParseResult parsed, int count)
     {
         var arguments = parsed.GetValue(_adapters) ?? [];
         if (arguments.Length == 0) throw new UnusableInputException("There is no adapter: -a ADAPTER.");
-        return () => [.. Enumerable.Range(0, count).Select(i => new LoraAdapter(arguments[i % arguments.Length].Path) { Scale = arguments[i % arguments.Length].Scale })];
+        return () => [.. Enumerable.Range(0, count).Select(i => arguments[i % arguments.Length].Load(AllowsOtherBase(parsed)))];
     }
 }

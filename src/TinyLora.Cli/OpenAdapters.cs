@@ -5,12 +5,12 @@ namespace TinyLora.Cli;
 /// <summary>Adapters of the command line, opened in its order and closed together.</summary>
 internal sealed class OpenAdapters : IDisposable
 {
-    public OpenAdapters(AdapterArgument[] arguments)
+    public OpenAdapters(AdapterArgument[] arguments, bool allowOtherBase)
     {
         All = new LoraAdapter[arguments.Length];
         try
         {
-            for (var i = 0; i < arguments.Length; i++) All[i] = new LoraAdapter(arguments[i].Path);
+            for (var i = 0; i < arguments.Length; i++) All[i] = arguments[i].Load(allowOtherBase);
         }
         catch
         {

@@ -6,7 +6,7 @@ using TinyLora.Inference;
 namespace TinyLora.Cli.Chatting;
 
 /// <summary>Takes the lines of a conversation: messages, and commands that begin with a slash.</summary>
-internal sealed class ChatLoop(Model model, MultiTurnConversation conversation, Terminal terminal)
+internal sealed class ChatLoop(Model model, MultiTurnConversation conversation, Terminal terminal, bool allowOtherBase)
 {
     private const string Help =
         "/adapter NAME SCALE  how strongly an adapter acts, 0: not at all; NAME may be a path\n"
@@ -78,7 +78,7 @@ internal sealed class ChatLoop(Model model, MultiTurnConversation conversation, 
         }
         try
         {
-            Find(text[..space].Trim()).Scale = scale;
+            SetAdapter(text[..space].Trim(), scale);
         }
         catch (Exception unusable) when (unusable is IOException or InvalidDataException or InvalidOperationException or UnauthorizedAccessException)
         {
@@ -86,15 +86,26 @@ internal sealed class ChatLoop(Model model, MultiTurnConversation conversation, 
         }
     }
 
-    /// <summary>The adapter of a name, or else the one at a path, which is then put on.</summary>
-    private LoraAdapter Find(string name)
+    /// <summary>Scales the adapter of a name, or else puts on the one at a path.</summary>
+    private void SetAdapter(string name, float scale)
     {
         foreach (var adapter in model.Adapters)
-            if (adapter.Name.Equals(name, StringComparison.OrdinalIgnoreCase) || adapter.Path == name) return adapter;
+        {
+            if (!adapter.Name.Equals(name, StringComparison.OrdinalIgnoreCase) && adapter.Path != name) continue;
+            adapter.Scale = scale;
+            return;
+        }
         if (!Path.Exists(name))
             throw new InvalidDataException($"No adapter '{name}' is on, and no file has that path. On: {(model.Adapters.Count == 0 ? "none" : string.Join(", ", model.Adapters.Select(adapter => adapter.Name)))}.");
-        var added = new LoraAdapter(name);
-        model.ApplyLoraAdapter(added);
-        return added;
+        var added = new AdapterArgument(name, scale).Load(allowOtherBase);
+        try
+        {
+            model.ApplyLoraAdapter(added);
+        }
+        catch
+        {
+            added.Dispose();
+            throw;
+        }
     }
 }

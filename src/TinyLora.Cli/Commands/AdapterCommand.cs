@@ -17,6 +17,7 @@ internal sealed class AdapterCommand
         Arity = ArgumentArity.OneOrMore,
         CustomParser = AdapterArgument.ParseAll,
     };
+    private readonly Option<bool> _allowOtherBase = SharedOptions.AllowOtherBase();
     private readonly Option<string> _baseHash = BaseHashOption();
     private readonly Option<string> _method = MethodOption();
     private readonly Option<float> _density = new("--density") { Description = "The share of the numbers that ties, dare and magnitude_prune keep, above 0 up to 1.", HelpName = "D", CustomParser = Numbers.Real(share => share is > 0 and <= 1, "above 0 up to 1") };
@@ -27,7 +28,7 @@ internal sealed class AdapterCommand
     public static Command Create()
     {
         var options = new AdapterCommand();
-        var convert = new Command("convert", "Writes an adapter as a GGUF file or a PEFT folder. The model is needed where one of both is a GGUF.") { options._input, options._output, options._model, options._baseHash };
+        var convert = new Command("convert", "Writes an adapter as a GGUF file or a PEFT folder. The model is needed where one of both is a GGUF.") { options._input, options._output, options._model, options._allowOtherBase, options._baseHash };
         convert.Validators.Add(result =>
         {
             if (!result.Has(options._model) && IsGguf(result.GetValue(options._output))) result.AddError("For a GGUF file the model is needed: -m MODEL.");
@@ -36,7 +37,7 @@ internal sealed class AdapterCommand
         convert.SetAction(options.Convert);
         var combine = new Command("combine", "Makes one adapter of several by one of PEFT's methods; cat, their exact sum, unless told otherwise.")
         {
-            options._parts, options._method, options._density, options._rank, options._seed, options._combined, options._model, options._baseHash,
+            options._parts, options._method, options._density, options._rank, options._seed, options._combined, options._model, options._allowOtherBase, options._baseHash,
         };
         combine.Validators.Add(result =>
         {
@@ -49,38 +50,34 @@ internal sealed class AdapterCommand
 
     private int Combine(ParseResult parsed)
     {
-        var (shape, hash) = ReadBase(parsed);
+        using var weights = OpenBase(parsed);
         var parts = parsed.GetValue(_parts)!;
-        using var adapters = new OpenAdapters(parts);
+        using var adapters = new OpenAdapters(parts, parsed.Has(_allowOtherBase));
         using var combined = AdapterCombination.Combine(AdapterCombination.Parse(parsed.GetValue(_method)!), adapters.All, Array.ConvertAll(parts, part => part.Scale),
             new CombinationOptions { Density = parsed.GetValue(_density), Rank = parsed.GetValue(_rank), Seed = parsed.GetValue(_seed) });
-        Save(combined, parsed.GetValue(_combined)!, shape, hash);
+        combined.AllowsOtherBase = parsed.Has(_allowOtherBase);
+        Save(combined, parsed.GetValue(_combined)!, weights, parsed.GetValue(_baseHash));
         return ExitCode.Success;
     }
 
     private int Convert(ParseResult parsed)
     {
-        var (shape, hash) = ReadBase(parsed);
-        using var adapter = new LoraAdapter(parsed.GetValue(_input)!);
-        Save(adapter, parsed.GetValue(_output)!, shape, hash);
+        using var weights = OpenBase(parsed);
+        using var adapter = new AdapterArgument(parsed.GetValue(_input)!, 1).Load(parsed.Has(_allowOtherBase));
+        Save(adapter, parsed.GetValue(_output)!, weights, parsed.GetValue(_baseHash));
         return ExitCode.Success;
     }
 
-    private static void Save(LoraAdapter adapter, string output, ModelShape? shape, ModelHash? hash)
+    private static void Save(LoraAdapter adapter, string output, ModelWeights? weights, string? hashKind)
     {
-        if (IsGguf(output)) adapter.SaveGguf(output, shape!, hash);
-        else if (shape == null && adapter.Content.NeedsShapeForPeft)
-            throw new UnusableInputException($"{adapter.Path}: PEFT's form of it depends on the model: -m MODEL.");
-        else adapter.SavePeft(output, shape, hash);
+        if (weights == null && adapter.Content.NeedsShapeForPeft) throw new UnusableInputException($"{adapter.Path}: PEFT's form of it depends on the model: -m MODEL.");
+        if (weights != null) adapter.CheckFits(weights);
+        var hash = hashKind == null ? null : weights!.Hash(hashKind == "weights" ? ModelHashKind.Weights : ModelHashKind.Norms);
+        if (IsGguf(output)) adapter.SaveGguf(output, weights!.Shape, hash);
+        else adapter.SavePeft(output, weights?.Shape, hash);
     }
 
-    private (ModelShape? Shape, ModelHash? Hash) ReadBase(ParseResult parsed)
-    {
-        if (parsed.GetValue(_model) is not { } path) return (null, null);
-        using var weights = ModelWeights.Open(path);
-        var hash = parsed.GetValue(_baseHash) is { } kind ? weights.Hash(kind == "weights" ? ModelHashKind.Weights : ModelHashKind.Norms) : null;
-        return (weights.Shape, hash);
-    }
+    private ModelWeights? OpenBase(ParseResult parsed) => parsed.GetValue(_model) is { } path ? ModelWeights.Open(path) : null;
 
     private void CheckBaseHash(CommandResult result)
     {

@@ -35,7 +35,7 @@ internal sealed class ChatCommand
             terminal.Output.Write(utf8);
             terminal.Output.Flush();
         };
-        var chat = new ChatLoop(model, conversation, terminal);
+        var chat = new ChatLoop(model, conversation, terminal, _model.AllowsOtherBase(parsed));
         using var lines = new StreamReader(terminal.Input, new UTF8Encoding(encoderShouldEmitUTF8Identifier: false), detectEncodingFromByteOrderMarks: false);
         while (chat.Goes)
         {

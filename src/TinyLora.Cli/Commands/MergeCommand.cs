@@ -28,12 +28,7 @@ internal sealed class MergeCommand
     private int Run(ParseResult parsed)
     {
         var arguments = parsed.GetValue(_adapters)!;
-        using var adapters = new OpenAdapters(arguments);
-        for (var i = 0; i < arguments.Length; i++)
-        {
-            adapters.All[i].Scale = arguments[i].Scale;
-            adapters.All[i].AllowsOtherBase = parsed.Has(_allowOtherBase);
-        }
+        using var adapters = new OpenAdapters(arguments, parsed.Has(_allowOtherBase));
         var name = parsed.GetValue(_type)!;
         ElementType? type = name == Keep ? null : Enum.Parse<ElementType>(name, ignoreCase: true);
         var output = parsed.InvocationConfiguration.Output;

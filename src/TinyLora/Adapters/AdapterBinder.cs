@@ -48,19 +48,11 @@ internal sealed unsafe class AdapterBinder
 
     private void Check(ModelWeights weights)
     {
-        if (_content.Architecture is { } architecture && architecture != _shape.Architecture)
-            Throw.BadFile(_content.Path, "general.architecture", architecture, $"{_shape.Architecture}, as the model is");
+        _content.CheckPairs(_shape);
         foreach (var pair in _content.PairsFor(_shape))
         {
-            if (WeightNames.IsOfLayer(pair.Kind) && pair.Layer >= _shape.LayerCount) Throw.BadFile(_content.Path, pair.A.Tensor, $"layer {pair.Layer}", $"0 to {_shape.LayerCount - 1}, as the model has");
-            ref readonly var linear = ref PartBinder.LinearOf(weights, pair.Kind, pair.Layer);
-            // The embedding looks its input, a token, up in its rows.
-            var (inputs, outputs) = pair.Kind == WeightKind.Embedding ? (linear.Rows, linear.Columns) : (linear.Columns, linear.Rows);
-            if (pair.A.Columns != inputs) Throw.BadFile(_content.Path, pair.A.Tensor, $"{pair.A.Columns} inputs", $"{inputs}, as the model has");
-            if (pair.B.Rows != outputs) Throw.BadFile(_content.Path, pair.B.Tensor, $"{pair.B.Rows} outputs", $"{outputs}, as the model has");
             if (pair.Kind == WeightKind.Head) _head = pair;
-            if (pair.Kind < WeightKind.Query) continue;
-            _pairs[pair.Layer * ProjectionCount + (pair.Kind - WeightKind.Query)] = pair;
+            if (pair.Kind >= WeightKind.Query) _pairs[pair.Layer * ProjectionCount + (pair.Kind - WeightKind.Query)] = pair;
         }
         PartBinder.Check(_content, weights);
         // Last, because it may read all weights.
@@ -143,10 +135,9 @@ internal sealed unsafe class AdapterBinder
     private void Panel(LoraPair pair, byte* to)
     {
         var (rank, size) = ((nint)pair.Rank, pair.B.Type.BlockBytes());
-        var isTurned = pair.Kind is WeightKind.Query or WeightKind.Key && _content.RowOrder != _shape.RotaryLayout;
         for (nint row = 0; row < pair.B.Rows; row++)
         {
-            var from = pair.B.Data + (isTurned ? RotaryRows.Source((int)row, _shape.HeadSize, _content.RowOrder) : row) * rank * size;
+            var from = pair.B.Data + _content.SourceRow(pair.Kind, (int)row, _shape.RotaryLayout, _shape.HeadSize) * rank * size;
             var at = row / PanelRows * rank * PanelRows + row % PanelRows;
             if (size == sizeof(float))
                 for (nint j = 0; j < rank; j++) ((float*)to)[at + j * PanelRows] = ((float*)from)[j];

@@ -125,7 +125,7 @@ internal sealed unsafe class AdapterBuilder(string path)
 
     private Draft DraftOf(WeightKind kind, int layer, string module, TensorEntry tensor)
     {
-        if (!WeightNames.IsMatrix(kind)) Throw.BadFile(path, tensor.Name, "LoRA on a norm", "on one of the seven projections");
+        if (!WeightNames.IsMatrix(kind)) Throw.BadFile(path, tensor.Name, "LoRA on a norm", "on a projection, the head or the embedding");
         if (!_drafts.TryGetValue((layer, kind), out var draft)) _drafts.Add((layer, kind), draft = new Draft { Module = module });
         return draft;
     }

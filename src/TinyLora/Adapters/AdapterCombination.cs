@@ -81,7 +81,8 @@ public static unsafe class AdapterCombination
             pairs[i] = new LoraPair(kind, layer, a, b, factors.Rank, 1f);
         }
         var first = adapters[0].Content;
-        return new LoraAdapter($"{Names[(int)method]} of {string.Join(", ", adapters.ToArray().Select(adapter => adapter.Name))}", new AdapterContent
+        var made = $"{Names[(int)method]} of {string.Join(", ", adapters.ToArray().Select(adapter => adapter.Name))}";
+        return new LoraAdapter(made, new AdapterContent
         {
             Path = first.Path,
             Format = AdapterFormat.Peft,
@@ -92,7 +93,7 @@ public static unsafe class AdapterCombination
             BaseModel = first.BaseModel,
             BaseHash = SharedBaseHash(adapters),
             Memory = memory,
-        });
+        }, made);
     }
 
     /// <summary>The hash that all have, or null.</summary>

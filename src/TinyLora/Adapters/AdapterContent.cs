@@ -1,3 +1,4 @@
+using TinyLora.Errors;
 using TinyLora.Numerics;
 using TinyLora.Weights;
 
@@ -67,6 +68,47 @@ internal sealed class AdapterContent : IDisposable
             if (other is { Kind: WeightKind.Head, Part: AdapterPart.TokenRows }) return false;
         return true;
     }
+
+    /// <summary>Whether A and B have their places in a model of this shape; what stands beside them is not looked at.</summary>
+    /// <exception cref="InvalidDataException">They have not: path, tensor, found, expected.</exception>
+    public void CheckPairs(ModelShape shape)
+    {
+        if (Architecture != null && Architecture != shape.Architecture) Throw.BadFile(Path, "general.architecture", Architecture, $"{shape.Architecture}, as the model is");
+        foreach (var pair in PairsFor(shape))
+        {
+            if (WeightNames.IsOfLayer(pair.Kind) && pair.Layer >= shape.LayerCount) Throw.BadFile(Path, pair.A.Tensor, $"layer {pair.Layer}", $"0 to {shape.LayerCount - 1}, as the model has");
+            var (outputs, inputs) = shape.SizeOf(pair.Kind);
+            // The embedding looks its input, a token, up in its rows.
+            if (pair.Kind == WeightKind.Embedding) (outputs, inputs) = (inputs, outputs);
+            if (pair.A.Columns != inputs) Throw.BadFile(Path, pair.A.Tensor, $"{pair.A.Columns} inputs", $"{inputs}, as the model has");
+            if (pair.B.Rows != outputs) Throw.BadFile(Path, pair.B.Tensor, $"{pair.B.Rows} outputs", $"{outputs}, as the model has");
+        }
+    }
+
+    /// <summary>The tensor of a model of this shape that both stand in for, or null.</summary>
+    public string? ConflictWith(AdapterContent other, ModelShape shape)
+    {
+        foreach (var mine in Others)
+        {
+            if (!mine.Replaces) continue;
+            foreach (var theirs in other.Others)
+                if (theirs.Replaces && mine.Part == AdapterPart.Bias == (theirs.Part == AdapterPart.Bias)
+                    && (ActsOn(mine, theirs.Kind, theirs.Layer, shape) || other.ActsOn(theirs, mine.Kind, mine.Layer, shape))) return mine.Matrix.Tensor;
+        }
+        return null;
+    }
+
+    /// <summary>The tensor of a place that is neither an A nor a B, or null.</summary>
+    public AdapterTensor? Find(AdapterPart part, WeightKind kind, int layer)
+    {
+        foreach (var tensor in Others)
+            if (tensor.Part == part && tensor.Kind == kind && tensor.Layer == layer) return tensor;
+        return null;
+    }
+
+    /// <summary>The file's row that is a row of another layout: those of queries and keys may be ordered otherwise.</summary>
+    public int SourceRow(WeightKind kind, int row, RotaryLayout layout, int headSize) =>
+        layout != RowOrder && kind is WeightKind.Query or WeightKind.Key ? RotaryRows.Source(row, headSize, RowOrder) : row;
 
     /// <summary>Whether the file promises a whole module, by the end of its name as PEFT has it.</summary>
     public static bool Saves(IReadOnlyList<string> savedModules, string module)

@@ -18,6 +18,7 @@ public static class AdapterMerge
     /// <param name="type">The type of all matrices; null: each keeps its own. A folder holds F32, F16 and BF16 only.</param>
     /// <returns>The tensors whose numbers changed or were stored anew, in the order of the file, and what rounding added to each.</returns>
     /// <exception cref="ArgumentException">There are no adapters, or a folder was to hold quantised matrices.</exception>
+    /// <exception cref="InvalidOperationException">Two adapters replace the same tensor of the base.</exception>
     /// <exception cref="IOException">The output exists, or cannot be written.</exception>
     /// <exception cref="InvalidDataException">
     /// An adapter does not fit, or what it does has no place in the base's tensors: invocation tokens; a bias where the base's form has none; rows that are no whole number of blocks of the type;
@@ -28,6 +29,7 @@ public static class AdapterMerge
         ArgumentException.ThrowIfNullOrEmpty(model);
         ArgumentException.ThrowIfNullOrEmpty(output);
         if (adapters.Length == 0) throw new ArgumentException("There are no adapters.", nameof(adapters));
+        foreach (var adapter in adapters) ArgumentNullException.ThrowIfNull(adapter, nameof(adapters));
         if (File.Exists(output) || Directory.Exists(output)) throw new IOException($"{output} is there already.");
         using var weights = ModelWeights.Open(model);
         if (weights.Folder != null && type is { } quantized && quantized.IsQuantized())
@@ -37,6 +39,7 @@ public static class AdapterMerge
         {
             // In use, so that no one disposes them meanwhile.
             for (; held < adapters.Length; held++) adapters[held].AddUse();
+            var before = new List<LoraAdapter>();
             var active = new List<(AdapterContent Content, float Scale)>();
             foreach (var adapter in adapters)
             {
@@ -45,6 +48,8 @@ public static class AdapterMerge
                 if (scale == 0) continue;
                 if (content.InvocationTokens.Length > 0)
                     Throw.BadFile(content.Path, "invocation tokens", $"[{string.Join(", ", content.InvocationTokens)}]", "none: merged weights act on every token, these only after an invocation; use this adapter beside its base, unmerged");
+                foreach (var other in before) other.RefuseConflict(adapter, weights.Shape);
+                before.Add(adapter);
                 active.Add((content, scale));
             }
             return Write(weights, new MergePlan(weights, active.Select(part => part.Content), type), new TensorMerger(weights, active), output, type);

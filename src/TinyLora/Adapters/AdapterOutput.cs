@@ -40,13 +40,10 @@ internal static unsafe class AdapterOutput
     }
 
     /// <summary>B with the rows of queries and keys in the order that the format wants.</summary>
-    public static void WriteB(Stream stream, LoraPair pair, RotaryLayout from, RotaryLayout to, int headSize)
+    public static void WriteB(Stream stream, AdapterContent content, LoraPair pair, RotaryLayout layout, int headSize)
     {
-        for (var row = 0; row < pair.B.Rows; row++) stream.Write(Row(pair.B, SourceRow(pair, row, from, to, headSize)));
+        for (var row = 0; row < pair.B.Rows; row++) stream.Write(Row(pair.B, content.SourceRow(pair.Kind, row, layout, headSize)));
     }
-
-    public static int SourceRow(LoraPair pair, int row, RotaryLayout from, RotaryLayout to, int headSize) =>
-        from != to && pair.Kind is WeightKind.Query or WeightKind.Key ? RotaryRows.Source(row, headSize, from) : row;
 
     public static ReadOnlySpan<byte> Row(LoraMatrix matrix, int row)
     {

@@ -9,7 +9,7 @@ internal enum AdapterPart
     Bias,
     /// <summary>[Out], of the embedding [HiddenSize]: DoRA's row norms.</summary>
     Magnitude,
-    /// <summary>A whole norm, head or embedding that stands in for the base's (<c>modules_to_save</c>).</summary>
+    /// <summary>A whole norm, projection, head or embedding that stands in for the base's (<c>modules_to_save</c>).</summary>
     Weight,
     /// <summary>[Tokens, HiddenSize]: rows of the embedding or the head (<c>trainable_token_indices</c>).</summary>
     TokenRows,

@@ -98,10 +98,16 @@ public sealed class AdapterSet : IReadOnlyList<LoraAdapter>
         }
     }
 
-    /// <summary>Enumerates the adapters (allocates the enumerator).</summary>
+    /// <summary>Enumerates the adapters of now (allocates).</summary>
     public IEnumerator<LoraAdapter> GetEnumerator()
     {
-        for (var i = 0; i < Count; i++) yield return this[i];
+        LoraAdapter[] adapters;
+        lock (Gate)
+        {
+            adapters = new LoraAdapter[Count];
+            for (var i = 0; i < adapters.Length; i++) adapters[i] = Bound(i).Adapter;
+        }
+        return ((IEnumerable<LoraAdapter>)adapters).GetEnumerator();
     }
 
     IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
@@ -128,13 +134,12 @@ public sealed class AdapterSet : IReadOnlyList<LoraAdapter>
             ObjectDisposedException.ThrowIf(_isClosed, this);
             if (IndexOf(bound.Adapter) >= 0) throw new InvalidOperationException($"The adapter {bound.Adapter.Path} is on already; its Scale says how strongly.");
             if (Count == Capacity) throw new InvalidOperationException($"{Capacity} adapters are on; no more can be.");
-            for (var i = 0; i < Count; i++)
-                if (bound.Parts.ConflictWith(Bound(i).Parts) is { } tensor) throw new InvalidOperationException($"The adapters {Bound(i).Adapter.Path} and {bound.Adapter.Path} both replace {tensor}: one of them can be on at a time.");
+            for (var i = 0; i < Count; i++) Bound(i).Adapter.RefuseConflict(bound.Adapter, _model.Shape);
             var needed = bound.RankRoom;
             for (var i = 0; i < Count; i++) needed = checked(needed + Bound(i).RankRoom);
             if (needed > _model.RankRoom) return needed;
-            Detach();
             bound.Adapter.AddUse();
+            Detach();
             _own[_count] = bound;
             Volatile.Write(ref _count, _count + 1);
             return 0;

@@ -4,7 +4,7 @@ using TinyLora.Weights;
 namespace TinyLora.Adapters;
 
 /// <summary>What an adapter does to a model beside adding B A to the layers' projections, laid out for a step.</summary>
-internal sealed unsafe class BoundParts(AdapterContent content) : IDisposable
+internal sealed unsafe class BoundParts : IDisposable
 {
     /// <summary>AttentionNorm, MlpNorm, QueryNorm, KeyNorm.</summary>
     public const int NormsOfLayer = 4;
@@ -35,22 +35,8 @@ internal sealed unsafe class BoundParts(AdapterContent content) : IDisposable
     public static int NumberOf(int layer, LoraPlace place, int index, int layerCount) =>
         place == LoraPlace.Head ? 7 * layerCount : 7 * layer + index + place switch { LoraPlace.Attention => 0, LoraPlace.Output => 3, LoraPlace.Mlp => 4, _ => 6 };
 
-    /// <summary>The tensor that both stand in for, or null.</summary>
-    public string? ConflictWith(BoundParts other)
-    {
-        foreach (var mine in Others)
-        {
-            if (!mine.Replaces) continue;
-            foreach (var theirs in other.Others)
-                if (theirs.Replaces && mine.Kind == theirs.Kind && mine.Layer == theirs.Layer && mine.Part == AdapterPart.Bias == (theirs.Part == AdapterPart.Bias)) return mine.Matrix.Tensor;
-        }
-        return null;
-    }
-
     public void Dispose()
     {
         foreach (var buffer in Memory) buffer.Dispose();
     }
-
-    private AdapterTensor[] Others { get; } = content.Others;
 }

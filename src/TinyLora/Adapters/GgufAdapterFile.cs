@@ -29,6 +29,8 @@ internal static class GgufAdapterFile
         var baseHash = ReadBaseHash(file);
         var builder = new AdapterBuilder(file.Path) { TransposedEmbedding = true };
         foreach (var tensor in file.Tensors) Add(builder, file.Path, tensor);
+        var baseModel = file.TryGetString("general.base_model.0.name", out var name) ? name : null;
+        var metadata = ReadMetadata(file);
         // Without an alpha the product is not divided by the rank: so llama.cpp has it.
         var pairs = builder.Build((_, _, rank) => alpha == 0 ? (rank, 1f) : (alpha, (float)(alpha / rank)), out _, out var memory);
         return new AdapterContent
@@ -40,9 +42,9 @@ internal static class GgufAdapterFile
             Pairs = pairs,
             InvocationTokens = invocation,
             Alpha = alpha == 0 ? pairs[0].Alpha : alpha,
-            BaseModel = file.TryGetString("general.base_model.0.name", out var name) ? name : null,
+            BaseModel = baseModel,
             BaseHash = baseHash,
-            Metadata = ReadMetadata(file),
+            Metadata = metadata,
             Memory = memory,
         };
     }
@@ -55,7 +57,7 @@ internal static class GgufAdapterFile
         var module = name[..^SuffixA.Length];
         // The table knows Hugging Face's names too; here only those of GGUF are meant.
         if (!WeightNames.TryParse(module, out var kind, out var layer) || WeightNames.Gguf(kind, layer) != module)
-            Throw.BadFile(path, name, "a tensor that has no place in the model", "one of a layer's seven projections");
+            Throw.BadFile(path, name, "a tensor that has no place in the model", "a projection of a layer, the head or the embedding");
         if (isA) builder.AddA(kind, layer, module, tensor);
         else builder.AddB(kind, layer, module, tensor);
     }

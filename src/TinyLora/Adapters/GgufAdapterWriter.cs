@@ -38,8 +38,8 @@ internal static unsafe class GgufAdapterWriter
             // The embedding's A is [VocabularySize, Rank] here: a token's row is looked up.
             if (i % 2 == 0 && pair.Kind == WeightKind.Embedding) AdapterOutput.WriteTurned(to, pair.A);
             else if (i % 2 == 0) AdapterOutput.WriteA(to, pair);
-            else if (FactorOf(pair, alpha) == 1) AdapterOutput.WriteB(to, pair, content.RowOrder, order, shape.HeadSize);
-            else WriteScaled(to, pair, FactorOf(pair, alpha), content.RowOrder, order, shape.HeadSize);
+            else if (FactorOf(pair, alpha) == 1) AdapterOutput.WriteB(to, content, pair, order, shape.HeadSize);
+            else WriteScaled(to, content, pair, FactorOf(pair, alpha), order, shape.HeadSize);
         });
     }
 
@@ -60,12 +60,12 @@ internal static unsafe class GgufAdapterWriter
 
     private static ElementType TypeOfB(LoraPair pair, float alpha) => FactorOf(pair, alpha) == 1 ? pair.B.Type : ElementType.F32;
 
-    private static void WriteScaled(Stream stream, LoraPair pair, double factor, RotaryLayout from, RotaryLayout to, int headSize)
+    private static void WriteScaled(Stream stream, AdapterContent content, LoraPair pair, double factor, RotaryLayout layout, int headSize)
     {
         var row = new float[pair.B.Columns];
         for (var r = 0; r < pair.B.Rows; r++)
         {
-            var source = AdapterOutput.Row(pair.B, AdapterOutput.SourceRow(pair, r, from, to, headSize));
+            var source = AdapterOutput.Row(pair.B, content.SourceRow(pair.Kind, r, layout, headSize));
             fixed (byte* bytes = source)
             fixed (float* values = row)
                 Conversions.Decode(pair.B.Type, bytes, values, row.Length);

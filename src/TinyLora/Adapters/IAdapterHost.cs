@@ -1,3 +1,5 @@
+using TinyLora.Weights;
+
 namespace TinyLora.Adapters;
 
 /// <summary>What an adapter set needs of its model.</summary>
@@ -7,6 +9,8 @@ internal interface IAdapterHost
     Lock Gate { get; }
 
     bool IsDisposed { get; }
+
+    ModelShape Shape { get; }
 
     /// <summary>Floats that a row of t has; it only grows.</summary>
     int RankRoom { get; }

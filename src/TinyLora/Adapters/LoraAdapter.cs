@@ -17,6 +17,8 @@ public sealed class LoraAdapter : IDisposable
 {
     private readonly AdapterContent _content;
     private readonly Lock _lock = new();
+    // Taken before _lock.
+    private readonly Lock _binding = new();
     private readonly ConditionalWeakTable<object, BoundAdapter> _bound = [];
     private readonly LoraTarget[] _modules;
     private readonly string[] _targets;
@@ -49,11 +51,14 @@ public sealed class LoraAdapter : IDisposable
     {
     }
 
-    internal LoraAdapter(string path, AdapterContent content)
+    /// <param name="path">Where it comes from.</param>
+    /// <param name="content">What it holds.</param>
+    /// <param name="name">Its name; that of the path unless given.</param>
+    internal LoraAdapter(string path, AdapterContent content, string? name = null)
     {
         Path = path;
         _content = content;
-        Name = NameOf(path);
+        Name = name ?? NameOf(path);
         _modules = new LoraTarget[content.Pairs.Length];
         var targets = new SortedSet<WeightKind>();
         var ranks = new SortedSet<int>();
@@ -80,10 +85,10 @@ public sealed class LoraAdapter : IDisposable
         _ranks = [.. ranks];
     }
 
-    /// <summary>The path it was read from.</summary>
+    /// <summary>The path it was read from; of a combination, what it was made of.</summary>
     public string Path { get; }
 
-    /// <summary>Name of the folder, or of the file without its extension.</summary>
+    /// <summary>Name of the folder, or of the file without its extension; of a combination, what it was made of.</summary>
     public string Name { get; }
 
     /// <summary>What kind of file it was.</summary>
@@ -165,16 +170,22 @@ public sealed class LoraAdapter : IDisposable
     /// <param name="shape">The base model's; needed only for a GGUF adapter of the llama architecture, whose rows stand in another order, and for one of mlx-lm on the embedding, which may act on the head too.</param>
     /// <param name="baseHash">Stored in the file (PEFT ignores it) and checked wherever the adapter is put on; null: the adapter's own, if it has one. The model computes it.</param>
     /// <exception cref="ArgumentNullException">The shape is needed and missing.</exception>
+    /// <exception cref="InvalidDataException">The adapter does not fit a model of the shape: path, tensor, found, expected.</exception>
     /// <exception cref="ObjectDisposedException">The adapter is disposed.</exception>
     /// <exception cref="IOException">The files cannot be written.</exception>
     public void SavePeft(string folder, ModelShape? shape = null, ModelHash? baseHash = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(folder);
         if (_content.NeedsShapeForPeft) ArgumentNullException.ThrowIfNull(shape);
-        lock (_lock)
+        AddUse();
+        try
         {
-            ObjectDisposedException.ThrowIf(_disposed, this);
+            if (shape != null) _content.CheckPairs(shape);
             PeftAdapterWriter.Write(_content, folder, shape, baseHash ?? BaseHash);
+        }
+        finally
+        {
+            ReleaseUse();
         }
     }
 
@@ -186,17 +197,23 @@ public sealed class LoraAdapter : IDisposable
     /// <param name="shape">The base model's.</param>
     /// <param name="baseHash">Stored in the file (llama.cpp ignores it) and checked wherever the adapter is put on; null: the adapter's own, if it has one. The model computes it.</param>
     /// <exception cref="InvalidOperationException">It holds more than A and B: magnitudes, biases, whole modules, rows of tokens.</exception>
+    /// <exception cref="InvalidDataException">The adapter does not fit a model of the shape: path, tensor, found, expected.</exception>
     /// <exception cref="ObjectDisposedException">The adapter is disposed.</exception>
     /// <exception cref="IOException">The file cannot be written.</exception>
     public void SaveGguf(string path, ModelShape shape, ModelHash? baseHash = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         ArgumentNullException.ThrowIfNull(shape);
-        lock (_lock)
+        AddUse();
+        try
         {
-            ObjectDisposedException.ThrowIf(_disposed, this);
             RefuseForGguf();
+            _content.CheckPairs(shape);
             GgufAdapterWriter.Write(_content, path, shape, baseHash ?? BaseHash);
+        }
+        finally
+        {
+            ReleaseUse();
         }
     }
 
@@ -267,14 +284,29 @@ public sealed class LoraAdapter : IDisposable
     /// <exception cref="ObjectDisposedException">The adapter is disposed.</exception>
     internal BoundAdapter BindTo(object model, ModelWeights weights, Func<ElementType, int, int, int> findKernel)
     {
-        lock (_lock)
+        // One at a time, but not in the way of who only counts uses: it reads all of the adapter, and for its hash perhaps all of the model.
+        lock (_binding)
         {
-            ObjectDisposedException.ThrowIf(_disposed, this);
-            if (_bound.TryGetValue(model, out var bound)) return bound;
-            bound = Bind(weights, findKernel);
-            _bound.Add(model, bound);
-            return bound;
+            if (FindBound(model) is { } known) return known;
+            AddUse();
+            try
+            {
+                var bound = Bind(weights, findKernel);
+                lock (_lock) _bound.Add(model, bound);
+                return bound;
+            }
+            finally
+            {
+                ReleaseUse();
+            }
         }
+    }
+
+    /// <summary>Refuses to act beside another adapter on a model of the shape.</summary>
+    /// <exception cref="InvalidOperationException">Both replace the same tensor.</exception>
+    internal void RefuseConflict(LoraAdapter other, ModelShape shape)
+    {
+        if (other.Content.ConflictWith(_content, shape) is { } tensor) throw new InvalidOperationException($"The adapters {Path} and {other.Path} both replace {tensor}: only one of them can at a time.");
     }
 
     /// <summary>Whether every tensor has its place in a model; nothing is laid out.</summary>

@@ -39,13 +39,14 @@ internal static class MlxAdapterFile
             var name = ModuleName.Parse(tensor.Name);
             if (name.Part is not ("lora_a" or "lora_b" or "m")) Throw.BadFile(file.Path, tensor.Name, "an unknown kind of tensor", "lora_a, lora_b, or m: nothing else is supported");
             if (name.Part == "m" && !isDora) Throw.BadFile(file.Path, tensor.Name, "a DoRA magnitude without fine_tune_type dora", "one with it");
-            if (!name.TryGetPlace(out var place, out var layer)) Throw.BadFile(file.Path, tensor.Name, "a tensor that has no place in the model", "one of a layer's seven projections");
+            if (!name.TryGetPlace(out var place, out var layer)) Throw.BadFile(file.Path, tensor.Name, "a tensor that has no place in the model", "a projection of a layer, the head or the embedding");
             if (isDora && place == WeightKind.Embedding) Throw.BadFile(file.Path, tensor.Name, "mlx-lm's DoRA on the embedding, whose norms are those of the tokens' rows", "DoRA on projections and the head; PEFT's on the embedding is read too");
             if (name.Part == "m") builder.Add(AdapterPart.Magnitude, place, layer, tensor, []);
             else if (name.Part == "lora_a") builder.AddA(place, layer, name.Module, tensor);
             else builder.AddB(place, layer, name.Module, tensor);
         }
         builder.RequirePairs(AdapterPart.Magnitude);
+        var baseModel = root.TryGetProperty("model", out var model) && model.ValueKind == JsonValueKind.String ? model.GetString() : null;
         if (isDora)
             foreach (var (place, layer, tensor) in builder.Pairs)
                 if (!builder.Has(AdapterPart.Magnitude, place, layer)) Throw.BadFile(file.Path, tensor, "no m beside it", "one, as fine_tune_type says");
@@ -62,7 +63,7 @@ internal static class MlxAdapterFile
             PairOfTiedHead = builder.PairOfTiedHead,
             Others = others,
             Alpha = pairs[0].Alpha,
-            BaseModel = root.TryGetProperty("model", out var model) && model.ValueKind == JsonValueKind.String ? model.GetString() : null,
+            BaseModel = baseModel,
             BaseHash = baseHash,
             Memory = memory,
         };

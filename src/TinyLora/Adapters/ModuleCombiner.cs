@@ -178,7 +178,8 @@ internal sealed unsafe class ModuleCombiner(CombinationMethod method, Combinatio
     private static float[] Round(double[] numbers)
     {
         var rounded = new float[numbers.Length];
-        for (var i = 0; i < rounded.Length; i++) rounded[i] = (float)numbers[i];
+        for (var i = 0; i < rounded.Length; i++)
+            if (!float.IsFinite(rounded[i] = (float)numbers[i])) throw new ArgumentException($"A combined number of {numbers[i]:g3} is more than float32 holds; smaller weights give smaller ones.");
         return rounded;
     }
 }

@@ -29,8 +29,6 @@ internal sealed class ModulePatterns
         _field = field;
     }
 
-    public int Count => _patterns.Count;
-
     /// <summary>Reads the JSON object; null counts as empty.</summary>
     /// <exception cref="InvalidDataException">A key is no regular expression that is understood, or a value no number.</exception>
     public void Read(JsonElement element, bool integers)

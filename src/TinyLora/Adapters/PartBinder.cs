@@ -38,7 +38,7 @@ internal sealed unsafe class PartBinder
     public static BoundParts Bind(AdapterContent content, ModelWeights weights, LoraSite[] sites, Func<ElementType, int, int, int> findKernel)
     {
         var binder = new PartBinder(content, weights);
-        var parts = new BoundParts(content);
+        var parts = new BoundParts();
         foreach (var pair in content.PairsFor(weights.Shape))
         {
             if (pair.Kind == WeightKind.Embedding) binder.BindEmbedding(parts, pair);
@@ -69,7 +69,7 @@ internal sealed unsafe class PartBinder
         if (isMatrix && tensor.Part != AdapterPart.TokenRows && LinearOf(_weights, tensor.Kind, tensor.Layer).Rows is var rows && matrix.Rows != rows) Bad(matrix, $"{matrix.Rows} rows", $"{rows}, as the model has");
         if (tensor.Part == AdapterPart.BaseCopy) CheckCopy(matrix, LinearOf(_weights, tensor.Kind, 0));
         if (tensor.Part != AdapterPart.TokenRows) return;
-        if (tensor.Kind == WeightKind.Embedding && _content.ActsOn(tensor, WeightKind.Head, 0, _shape) && Find(AdapterPart.Weight, WeightKind.Head, 0) != null)
+        if (tensor.Kind == WeightKind.Embedding && _content.ActsOn(tensor, WeightKind.Head, 0, _shape) && _content.Find(AdapterPart.Weight, WeightKind.Head, 0) != null)
             Bad(matrix, "rows of the embedding, which are the tied head's too, beside a whole head", "one of the two, or trainable_token_indices that name lm_head");
         var seen = new HashSet<int>();
         foreach (var token in tensor.Tokens)
@@ -88,7 +88,7 @@ internal sealed unsafe class PartBinder
             for (var layer = 0; layer < (WeightNames.IsOfLayer(kind) ? _shape.LayerCount : 1); layer++)
             {
                 var module = ModuleName.Of(kind, layer);
-                if (AdapterContent.Saves(_content.SavedModules, module) && Find(AdapterPart.Weight, kind, layer) == null)
+                if (AdapterContent.Saves(_content.SavedModules, module) && _content.Find(AdapterPart.Weight, kind, layer) == null)
                     Throw.BadFile(_content.Path, module, "no such tensor", "one, as modules_to_save says");
             }
         }
@@ -118,8 +118,8 @@ internal sealed unsafe class PartBinder
 
     private void BindVectors(LoraSite[] sites, LoraPair pair)
     {
-        var bias = Find(AdapterPart.BiasOfB, pair.Kind, pair.Layer);
-        var magnitude = Find(AdapterPart.Magnitude, pair.Kind, pair.Layer);
+        var bias = _content.Find(AdapterPart.BiasOfB, pair.Kind, pair.Layer);
+        var magnitude = _content.Find(AdapterPart.Magnitude, pair.Kind, pair.Layer);
         if (bias == null && magnitude == null) return;
         ref readonly var w = ref LinearOf(_weights, pair.Kind, pair.Layer);
         var sources = Sources(pair.Kind, w.Rows);
@@ -164,7 +164,7 @@ internal sealed unsafe class PartBinder
         lora.A = Turned(pair.A);
         lora.B = Turned(pair.B);
         parts.Changes |= AdapterChanges.Embedding;
-        if (Find(AdapterPart.Magnitude, WeightKind.Embedding, 0) is not { } magnitude) return;
+        if (_content.Find(AdapterPart.Magnitude, WeightKind.Embedding, 0) is not { } magnitude) return;
         lora.Magnitude = Vector(magnitude.Matrix, Sources(WeightKind.Embedding, hidden));
         lora.Terms = Terms(hidden);
         DoraGain.OfColumns(_weights.Embedding, lora);
@@ -239,19 +239,11 @@ internal sealed unsafe class PartBinder
         }
     }
 
-    private AdapterTensor? Find(AdapterPart part, WeightKind kind, int layer)
-    {
-        foreach (var tensor in _content.Others)
-            if (tensor.Part == part && tensor.Kind == kind && tensor.Layer == layer) return tensor;
-        return null;
-    }
-
     /// <summary>The row of the file for each row of the model.</summary>
     private int[] Sources(WeightKind kind, int rows)
     {
         var sources = new int[rows];
-        var isTurned = kind is WeightKind.Query or WeightKind.Key && _content.RowOrder != _shape.RotaryLayout;
-        for (var row = 0; row < rows; row++) sources[row] = isTurned ? RotaryRows.Source(row, _shape.HeadSize, _content.RowOrder) : row;
+        for (var row = 0; row < rows; row++) sources[row] = _content.SourceRow(kind, row, _shape.RotaryLayout, _shape.HeadSize);
         return sources;
     }
 

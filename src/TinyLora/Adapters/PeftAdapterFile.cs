@@ -57,7 +57,7 @@ internal static class PeftAdapterFile
             if (config != null && config.IsTrainingState(name.Part)) continue;
             var isPlaced = name.TryGetPlace(out var kind, out var layer);
             var isAorB = name.Part is "lora_A.weight" or "lora_B.weight" or "lora_embedding_A" or "lora_embedding_B";
-            if (isAorB && !isPlaced) Throw.BadFile(file.Path, tensor.Name, "a tensor that has no place in the model", "one of a layer's seven projections");
+            if (isAorB && !isPlaced) Throw.BadFile(file.Path, tensor.Name, "a tensor that has no place in the model", "a projection of a layer, the head or the embedding");
             if (isAorB && name.Part.StartsWith("lora_embedding", StringComparison.Ordinal) == (kind == WeightKind.Embedding))
             {
                 if (name.Part is "lora_A.weight" or "lora_embedding_A") builder.AddA(kind, layer, name.Module, tensor);
@@ -74,13 +74,12 @@ internal static class PeftAdapterFile
     private static AdapterPart? PartOf(ModuleName name, WeightKind kind, PeftConfig? config) => name.Part switch
     {
         "base_layer.weight" when kind is WeightKind.Embedding or WeightKind.Head => AdapterPart.BaseCopy,
-        "lora_B.bias" when config is { HasBiasOfB: true } && kind >= WeightKind.Query => AdapterPart.BiasOfB,
-        "lora_B.bias" when config is { HasBiasOfB: true } && kind == WeightKind.Head => AdapterPart.BiasOfB,
+        "lora_B.bias" when config is { HasBiasOfB: true } && kind is WeightKind.Head or >= WeightKind.Query => AdapterPart.BiasOfB,
         "lora_magnitude_vector" or "lora_magnitude_vector.weight" when config is { IsDora: true } && kind is WeightKind.Embedding or WeightKind.Head or >= WeightKind.Query => AdapterPart.Magnitude,
         "base_layer.bias" or "bias" when config is { TrainsBias: true } && kind >= WeightKind.Query => AdapterPart.Bias,
         "bias" when config != null && kind >= WeightKind.Query && config.Saves(name.Module) => AdapterPart.Bias,
         "token_adapter.trainable_tokens_delta" when config != null && kind is WeightKind.Embedding or WeightKind.Head && config.TrainedTokens.ContainsKey(LastOf(name.Module)) => AdapterPart.TokenRows,
-        // PEFT also saves an embedding and a head whose vocabulary was resized, without a word in the configuration.
+        // PEFT also saves an embedding and a head whose vocabulary was resized, without a word in the configuration; a norm that nobody names is taken too.
         "weight" when config != null && (kind < WeightKind.Query || config.Saves(name.Module)) => AdapterPart.Weight,
         _ => null,
     };

@@ -40,7 +40,7 @@ internal static class PeftAdapterWriter
             if (i < 2 * pairs.Length)
             {
                 if (i % 2 == 0) AdapterOutput.WriteA(to, pairs[i / 2]);
-                else AdapterOutput.WriteB(to, pairs[i / 2], content.RowOrder, RotaryLayout.Halves, headSize);
+                else AdapterOutput.WriteB(to, content, pairs[i / 2], RotaryLayout.Halves, headSize);
                 return;
             }
             // Only files in this order have them.

@@ -34,12 +34,12 @@ internal sealed unsafe class TensorMerger
         foreach (var share in _shares)
         {
             share.Gains = null;
-            share.Take(PairOf(share.Content, place), Find(share.Content, AdapterPart.Magnitude, place));
+            share.Take(PairOf(share.Content, place), share.Content.Find(AdapterPart.Magnitude, place.Kind, place.Layer));
             if (place.IsBias)
             {
                 // g multiplies what earlier adapters have added to the output, their biases of B too.
                 if (hasBias && share.Magnitude != null) share.Gains = RowGains(share, place);
-                hasBias |= Find(share.Content, AdapterPart.BiasOfB, place) != null;
+                hasBias |= share.Content.Find(AdapterPart.BiasOfB, place.Kind, place.Layer) != null;
             }
             else if (place.Kind == WeightKind.Embedding && share.Magnitude != null)
             {
@@ -91,7 +91,7 @@ internal sealed unsafe class TensorMerger
         {
             if (share.Gains != null)
                 for (var k = 0; k < columns; k++) _delta[k] *= share.Gains[k];
-            if (Find(share.Content, AdapterPart.BiasOfB, place) is not { } bias) continue;
+            if (share.Content.Find(AdapterPart.BiasOfB, place.Kind, place.Layer) is not { } bias) continue;
             for (var k = 0; k < columns; k++) _delta[k] += share.Factor * Number(bias.Matrix, 0, SourceOf(share.Content, place.Kind, k));
         }
         for (var k = 0; k < columns; k++) w[k] = (float)(w[k] + _delta[k]);
@@ -163,19 +163,12 @@ internal sealed unsafe class TensorMerger
     }
 
     private int SourceOf(AdapterContent content, WeightKind kind, int row) =>
-        kind is WeightKind.Query or WeightKind.Key && content.RowOrder != _weights.Shape.RotaryLayout ? RotaryRows.Source(row, _weights.Shape.HeadSize, content.RowOrder) : row;
+        content.SourceRow(kind, row, _weights.Shape.RotaryLayout, _weights.Shape.HeadSize);
 
     private LoraPair? PairOf(AdapterContent content, TensorPlace place)
     {
         foreach (var pair in content.PairsFor(_weights.Shape))
             if (pair.Kind == place.Kind && pair.Layer == place.Layer) return pair;
-        return null;
-    }
-
-    private static AdapterTensor? Find(AdapterContent content, AdapterPart part, TensorPlace place)
-    {
-        foreach (var tensor in content.Others)
-            if (tensor.Part == part && tensor.Kind == place.Kind && tensor.Layer == place.Layer) return tensor;
         return null;
     }
 

@@ -56,7 +56,12 @@ internal sealed unsafe class Step : IDisposable
     /// <summary>The segment of a row.</summary>
     public int SegmentOf(int row) => _segmentOfRow[row];
 
-    public void Clear() => RowCount = SegmentCount = LogitCount = 0;
+    public void Clear()
+    {
+        // What a session held must not live on here.
+        _segments.AsSpan(0, SegmentCount).Clear();
+        RowCount = SegmentCount = LogitCount = 0;
+    }
 
     /// <summary>Adds rows of one sequence; logits are wanted of the last <paramref name="logitCount"/>.</summary>
     public void Add(KvCache cache, ActiveAdapters adapters, ReadOnlySpan<int> tokens, int firstPosition, int logitCount)

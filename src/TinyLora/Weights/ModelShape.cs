@@ -49,4 +49,18 @@ public sealed record ModelShape
     public int QuerySize => HeadCount * HeadSize;
     /// <summary>KeyValueHeadCount × HeadSize.</summary>
     public int KeyValueSize => KeyValueHeadCount * HeadSize;
+
+    /// <summary>Rows and columns of a tensor; 0 columns: a vector; 0 rows: the architecture has none.</summary>
+    internal (int Rows, int Columns) SizeOf(WeightKind kind) => kind switch
+    {
+        WeightKind.Embedding or WeightKind.Head => (VocabularySize, HiddenSize),
+        WeightKind.FinalNorm or WeightKind.AttentionNorm or WeightKind.MlpNorm => (HiddenSize, 0),
+        WeightKind.QueryNorm or WeightKind.KeyNorm => (HasQueryKeyNorm ? HeadSize : 0, 0),
+        WeightKind.Query => (QuerySize, HiddenSize),
+        WeightKind.Key or WeightKind.Value => (KeyValueSize, HiddenSize),
+        WeightKind.Output => (HiddenSize, QuerySize),
+        WeightKind.Gate or WeightKind.Up => (IntermediateSize, HiddenSize),
+        WeightKind.Down => (HiddenSize, IntermediateSize),
+        _ => throw new ArgumentOutOfRangeException(nameof(kind), kind, "This is no place of a tensor."),
+    };
 }

@@ -71,7 +71,7 @@ internal sealed unsafe class WeightBinder
     private long Check(WeightKind kind, int layer)
     {
         var name = _name(kind, layer);
-        var (rows, columns) = SizeOf(kind);
+        var (rows, columns) = _shape.SizeOf(kind);
         if (rows == 0) return 0;
         var tensor = Weight(kind, layer);
         if (tensor == null)
@@ -154,20 +154,6 @@ internal sealed unsafe class WeightBinder
         if (vector.Type == ElementType.F32 && (nuint)vector.Data % sizeof(float) == 0) return 0;
         return (vector.ElementCount + VectorStep - 1) / VectorStep * VectorStep;
     }
-
-    /// <summary>Rows and columns; 0 columns: a vector; 0 rows: the architecture has none.</summary>
-    private (int Rows, int Columns) SizeOf(WeightKind kind) => kind switch
-    {
-        WeightKind.Embedding or WeightKind.Head => (_shape.VocabularySize, _shape.HiddenSize),
-        WeightKind.FinalNorm or WeightKind.AttentionNorm or WeightKind.MlpNorm => (_shape.HiddenSize, 0),
-        WeightKind.QueryNorm or WeightKind.KeyNorm => (_shape.HasQueryKeyNorm ? _shape.HeadSize : 0, 0),
-        WeightKind.Query => (_shape.QuerySize, _shape.HiddenSize),
-        WeightKind.Key or WeightKind.Value => (_shape.KeyValueSize, _shape.HiddenSize),
-        WeightKind.Output => (_shape.HiddenSize, _shape.QuerySize),
-        WeightKind.Gate or WeightKind.Up => (_shape.IntermediateSize, _shape.HiddenSize),
-        WeightKind.Down => (_shape.HiddenSize, _shape.IntermediateSize),
-        _ => throw new ArgumentOutOfRangeException(nameof(kind), kind, "This is no place of a tensor."),
-    };
 
     private static long[] Expected(int rows, int columns) => columns == 0 ? [rows] : [rows, columns];
 

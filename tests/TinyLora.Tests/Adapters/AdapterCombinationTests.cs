@@ -80,6 +80,10 @@ public sealed unsafe class AdapterCombinationTests
         using var weights = ModelWeights.Open(Shared.Path("golden/peft/models/llama-plain"));
         Assert.Equal(Bound.Dump(combined, weights), Bound.Dump(read, weights));
         Directory.Delete(folder, recursive: true);
+        // The name is no path, whose end a dot would cut off.
+        Assert.Equal(("cat of in_p, in_u", "cat of in_p, in_u"), (combined.Name, combined.Path));
+        using var again = AdapterCombination.Combine(CombinationMethod.Linear, [combined], [1]);
+        Assert.Equal("linear of cat of in_p, in_u", again.Name);
     }
 
     [SkippableFact]
@@ -93,7 +97,15 @@ public sealed unsafe class AdapterCombinationTests
         Assert.Contains("lora_magnitude_vector", Assert.Throws<ArgumentException>(() => AdapterCombination.Combine(CombinationMethod.Cat, [p, dora], [1, 1])).Message);
         Assert.Contains("1 weights for 2", Assert.Throws<ArgumentException>(() => AdapterCombination.Combine(CombinationMethod.Cat, [p, u], [1])).Message);
         Assert.Contains("33", Assert.Throws<ArgumentException>(() => AdapterCombination.Combine(CombinationMethod.Svd, [p, u], [1, 1], new CombinationOptions { Rank = 33 })).Message);
+        Assert.Contains("float32", Assert.Throws<ArgumentException>(Grow).Message);
         Assert.Contains("dare_ties_svd", Assert.Throws<ArgumentException>(() => AdapterCombination.Parse("sum")).Message);
+
+        void Grow()
+        {
+            // A and B, each time by the root of the weight.
+            var larger = p;
+            for (var i = 0; i < 4; i++) larger = AdapterCombination.Combine(CombinationMethod.Linear, [larger], [float.MaxValue]);
+        }
     }
 
     [Fact]

@@ -97,6 +97,27 @@ public class AdapterPartsTests
         Assert.True(model.RemoveLoraAdapter(other));
     }
 
+    [SkippableTheory]
+    [InlineData("llama-tied", "save-lm-head-tied", "tokens-dict-tied")]
+    [InlineData("llama-tied", "tokens-dict-tied", "save-lm-head-tied")]
+    [InlineData("llama-plain", "save-lm-head-untied", "save-lm-head-untied")]
+    public void What_a_set_refuses_a_merge_refuses_too(string name, string first, string second)
+    {
+        // Rows of an embedding are rows of the head that is tied to it.
+        var output = Path.Combine(Path.GetTempPath(), Path.GetRandomFileName());
+        using var one = new LoraAdapter(Shared.Path($"{Folder}/adapters/{first}"));
+        using var other = new LoraAdapter(Shared.Path($"{Folder}/adapters/{second}"));
+        using var model = Open(name, 1);
+        model.ApplyLoraAdapter(one);
+        var message = Assert.Throws<InvalidOperationException>(() => model.ApplyLoraAdapter(other)).Message;
+        Assert.Contains("both replace", message);
+        Assert.Equal(message, Assert.Throws<InvalidOperationException>(() => AdapterMerge.Merge(model.Path, [one, other], output)).Message);
+        Assert.False(Path.Exists(output));
+        other.Scale = 0;
+        AdapterMerge.Merge(model.Path, [one, other], output);
+        Directory.Delete(output, recursive: true);
+    }
+
     [SkippableFact]
     public void A_copy_of_another_base_is_refused()
     {

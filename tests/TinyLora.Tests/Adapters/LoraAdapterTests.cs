@@ -143,6 +143,25 @@ public sealed unsafe class LoraAdapterTests : IDisposable
         Assert.Equal(Bound.Dump(adapter, weights), Bound.Dump(peft, weights));
     }
 
+    [Theory]
+    [InlineData(8, 1, 16)]
+    [InlineData(1, 1, 0)]
+    public void Another_models_shape_is_refused_when_saving(int heads, int keyValueHeads, int headSize)
+    {
+        Model();
+        using var weights = ModelWeights.Open(_folder);
+        using var adapter = new LoraAdapter(_files.Folder);
+        var path = Path.Combine(_folder, "saved");
+        var other = weights.Shape with { HeadCount = heads, KeyValueHeadCount = keyValueHeads, HeadSize = headSize };
+        Assert.Contains("outputs", Assert.Throws<InvalidDataException>(() => adapter.SaveGguf(path, other)).Message);
+        Assert.Contains("layer", Assert.Throws<InvalidDataException>(() => adapter.SaveGguf(path, weights.Shape with { LayerCount = 0 })).Message);
+        adapter.SaveGguf(path, weights.Shape);
+        using var gguf = new LoraAdapter(path);
+        Assert.Contains("outputs", Assert.Throws<InvalidDataException>(() => gguf.SavePeft(path + ".folder", other)).Message);
+        Assert.Contains("qwen2", Assert.Throws<InvalidDataException>(() => gguf.SavePeft(path + ".folder", weights.Shape with { Architecture = "qwen2" })).Message);
+        Assert.False(Path.Exists(path + ".folder"));
+    }
+
     [Fact]
     public void Scalings_that_one_alpha_cannot_give_go_into_B()
     {

@@ -67,6 +67,13 @@ public class AdapterCommandTests
         CommandRun.Of("merge", "-m", folder["merged.gguf"], "-a", folder["own"], "-o", folder["again.gguf"]).Refused(1, "--allow-other-base");
         CommandRun.Of("merge", "-m", folder["merged.gguf"], "-a", folder["own"], "--allow-other-base", "-o", folder["again.gguf"]).Succeeded();
         Assert.Equal(CommandRun.Of([.. run, pirate]).Succeeded().Line, CommandRun.Of([.. run, folder["own"], "--allow-other-base"]).Succeeded().Line);
+        CommandRun.Of("adapter", "convert", folder["own"], folder["x"], "-m", folder["merged.gguf"]).Refused(1, "--allow-other-base");
+        CommandRun.Of("adapter", "combine", folder["own"], "-o", folder["x"], "-m", folder["merged.gguf"]).Refused(1, "--allow-other-base");
+        Assert.False(Path.Exists(folder["x"]));
+        CommandRun.Of("adapter", "combine", folder["own"], "-o", folder["x"], "-m", folder["merged.gguf"], "--allow-other-base", "--base-hash", "weights").Succeeded();
+        CommandRun.Of([.. run, folder["x"]]).Succeeded();
+        CommandRun.Of("bench", "-m", folder["merged.gguf"], "-a", folder["own"], "--sets", "--generate", "2", "--json").Refused(1, "--allow-other-base");
+        CommandRun.Of("bench", "-m", folder["merged.gguf"], "-a", folder["own"], "--sets", "--generate", "2", "--json", "--allow-other-base").Succeeded();
         CommandRun.Of("adapter", "convert", pirate, folder["x"], "--base-hash", "norms").Refused(2, "-m MODEL");
         CommandRun.Of("adapter", "convert", pirate, folder["x"], "-m", CommandRun.Lantern, "--base-hash", "file").Refused(2, "file");
     }
