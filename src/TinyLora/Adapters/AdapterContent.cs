@@ -30,6 +30,9 @@ internal sealed class AdapterContent : IDisposable
     /// <summary>What the file says of whole modules: the ends of their names (<c>modules_to_save</c>).</summary>
     public IReadOnlyList<string> SavedModules { get; init; } = [];
 
+    /// <summary>Which biases of the base it promises to replace.</summary>
+    public TrainedBiases Biases { get; init; }
+
     /// <summary>The tokens whose last occurrence in the prompt switches the adapter on, from there on (aLoRA); empty: it is always on.</summary>
     public int[] InvocationTokens { get; init; } = [];
 
@@ -93,6 +96,8 @@ internal sealed class AdapterContent : IDisposable
             if (!mine.Replaces) continue;
             foreach (var theirs in other.Others)
                 if (theirs.Replaces && mine.Part == AdapterPart.Bias == (theirs.Part == AdapterPart.Bias)
+                    // Rows of different tokens do not meet.
+                    && !(mine.Part == AdapterPart.TokenRows && theirs.Part == AdapterPart.TokenRows && !mine.Tokens.AsSpan().ContainsAny(theirs.Tokens))
                     && (ActsOn(mine, theirs.Kind, theirs.Layer, shape) || other.ActsOn(theirs, mine.Kind, mine.Layer, shape))) return mine.Matrix.Tensor;
         }
         return null;
@@ -110,11 +115,12 @@ internal sealed class AdapterContent : IDisposable
     public int SourceRow(WeightKind kind, int row, RotaryLayout layout, int headSize) =>
         layout != RowOrder && kind is WeightKind.Query or WeightKind.Key ? RotaryRows.Source(row, headSize, RowOrder) : row;
 
-    /// <summary>Whether the file promises a whole module, by the end of its name as PEFT has it.</summary>
+    /// <summary>Whether the file promises a whole module, by the end of its name as PEFT has it, or of that of a module around it.</summary>
     public static bool Saves(IReadOnlyList<string> savedModules, string module)
     {
-        foreach (var saved in savedModules)
-            if (module.EndsWith(saved, StringComparison.Ordinal)) return true;
+        for (var end = module.Length; end > 0; end = module.LastIndexOf('.', end - 1))
+            foreach (var saved in savedModules)
+                if (module.AsSpan(0, end).EndsWith(saved, StringComparison.Ordinal)) return true;
         return false;
     }
 

@@ -1,5 +1,16 @@
 namespace TinyLora.Adapters;
 
+/// <summary>Which biases of the base an adapter replaces (PEFT's <c>bias</c>).</summary>
+internal enum TrainedBiases
+{
+    /// <summary>None, but for those of whole modules.</summary>
+    None,
+    /// <summary>Those of the projections that have LoRA.</summary>
+    OfLora,
+    /// <summary>All.</summary>
+    All,
+}
+
 /// <summary>What a tensor of an adapter is that is neither an A nor a B.</summary>
 internal enum AdapterPart
 {

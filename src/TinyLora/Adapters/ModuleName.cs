@@ -69,9 +69,10 @@ internal readonly record struct ModuleName(string Module, string Part)
         return false;
     }
 
-    /// <summary>lora_A.default.weight is lora_A.weight.</summary>
+    /// <summary>lora_A.default.weight is lora_A.weight, lora_embedding_A.default is lora_embedding_A.</summary>
     private static string WithoutAdapterName(string part)
     {
+        if (part.StartsWith("lora_embedding_A.", StringComparison.Ordinal) || part.StartsWith("lora_embedding_B.", StringComparison.Ordinal)) return part[.."lora_embedding_A".Length];
         var first = part.IndexOf('.');
         var last = part.LastIndexOf('.');
         if (!part.StartsWith("lora_", StringComparison.Ordinal) || first < 0 || first == last || part[(last + 1)..] is not ("weight" or "bias")) return part;

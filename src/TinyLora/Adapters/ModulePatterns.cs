@@ -35,9 +35,11 @@ internal sealed class ModulePatterns
     {
         if (element.ValueKind == JsonValueKind.Null) return;
         if (element.ValueKind != JsonValueKind.Object) Throw.BadFile(_path, _field, element.ValueKind.ToString(), "an object");
+        var keys = new HashSet<string>(StringComparer.Ordinal);
         foreach (var property in element.EnumerateObject())
         {
             var value = property.Value;
+            if (!keys.Add(property.Name)) Throw.BadFile(_path, _field, $"{property.Name} twice", "once");
             if (_patterns.Count == MaxCount) Throw.BadFile(_path, _field, $"more than {MaxCount} patterns", "fewer");
             if (value.ValueKind != JsonValueKind.Number || !value.TryGetDouble(out var number) || !double.IsFinite(number) || (integers && (!value.TryGetInt32(out var rank) || rank < 1)))
             {

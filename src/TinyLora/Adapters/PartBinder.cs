@@ -30,6 +30,7 @@ internal sealed unsafe class PartBinder
         var binder = new PartBinder(content, weights);
         foreach (var tensor in content.Others) binder.Check(tensor);
         if (content.SavedModules.Count > 0) binder.CheckSaved();
+        binder.CheckBiases();
         foreach (var token in content.InvocationTokens)
             if ((uint)token >= (uint)weights.Shape.VocabularySize) Throw.BadFile(content.Path, "invocation tokens", $"{token}", $"0 to {weights.Shape.VocabularySize - 1}, as the model has");
     }
@@ -67,6 +68,7 @@ internal sealed unsafe class PartBinder
         if (size == 0) Bad(matrix, "a norm of heads", "none, as the model has none");
         if (matrix.Columns != size) Bad(matrix, $"{matrix.Columns} numbers", $"{size}");
         if (isMatrix && tensor.Part != AdapterPart.TokenRows && LinearOf(_weights, tensor.Kind, tensor.Layer).Rows is var rows && matrix.Rows != rows) Bad(matrix, $"{matrix.Rows} rows", $"{rows}, as the model has");
+        if (tensor.Part == AdapterPart.Bias && LinearOf(_weights, tensor.Kind, tensor.Layer) is { Bias: null }) Bad(matrix, "a bias", "none, as the model has none there");
         if (tensor.Part == AdapterPart.BaseCopy) CheckCopy(matrix, LinearOf(_weights, tensor.Kind, 0));
         if (tensor.Part != AdapterPart.TokenRows) return;
         if (tensor.Kind == WeightKind.Embedding && _content.ActsOn(tensor, WeightKind.Head, 0, _shape) && _content.Find(AdapterPart.Weight, WeightKind.Head, 0) != null)
@@ -92,6 +94,20 @@ internal sealed unsafe class PartBinder
                     Throw.BadFile(_content.Path, module, "no such tensor", "one, as modules_to_save says");
             }
         }
+    }
+
+    /// <summary>What <c>bias</c> promises, and what whole projections have, must be in the file for each bias of the model.</summary>
+    private void CheckBiases()
+    {
+        var hasLora = new HashSet<(WeightKind, int)>(_content.Pairs.Select(pair => (pair.Kind, pair.Layer)));
+        for (var layer = 0; layer < _shape.LayerCount; layer++)
+            for (var kind = WeightKind.Query; kind <= WeightKind.Down; kind++)
+            {
+                if (LinearOf(_weights, kind, layer) is { Bias: null } || _content.Find(AdapterPart.Bias, kind, layer) != null) continue;
+                var isPromised = _content.Biases == TrainedBiases.All || (_content.Biases == TrainedBiases.OfLora && hasLora.Contains((kind, layer)));
+                if (isPromised || _content.Find(AdapterPart.Weight, kind, layer) != null)
+                    Throw.BadFile(_content.Path, $"{ModuleName.Of(kind, layer)}.bias", "no such tensor", isPromised ? "one, as bias says" : "one, as the saved module of the model has");
+            }
     }
 
     /// <summary>A copy of the base that is stored beside LoRA on it must be this base's, up to the rounding of the base's own format.</summary>

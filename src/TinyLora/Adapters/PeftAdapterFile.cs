@@ -29,6 +29,7 @@ internal static class PeftAdapterFile
             Pairs = pairs,
             Others = others,
             SavedModules = config.SavedModules,
+            Biases = config.Biases,
             InvocationTokens = config.InvocationTokens,
             Alpha = config.Alpha,
             RankStabilized = config.RankStabilized,
@@ -76,7 +77,7 @@ internal static class PeftAdapterFile
         "base_layer.weight" when kind is WeightKind.Embedding or WeightKind.Head => AdapterPart.BaseCopy,
         "lora_B.bias" when config is { HasBiasOfB: true } && kind is WeightKind.Head or >= WeightKind.Query => AdapterPart.BiasOfB,
         "lora_magnitude_vector" or "lora_magnitude_vector.weight" when config is { IsDora: true } && kind is WeightKind.Embedding or WeightKind.Head or >= WeightKind.Query => AdapterPart.Magnitude,
-        "base_layer.bias" or "bias" when config is { TrainsBias: true } && kind >= WeightKind.Query => AdapterPart.Bias,
+        "base_layer.bias" or "bias" when config is { Biases: not TrainedBiases.None } && kind >= WeightKind.Query => AdapterPart.Bias,
         "bias" when config != null && kind >= WeightKind.Query && config.Saves(name.Module) => AdapterPart.Bias,
         "token_adapter.trainable_tokens_delta" when config != null && kind is WeightKind.Embedding or WeightKind.Head && config.TrainedTokens.ContainsKey(LastOf(name.Module)) => AdapterPart.TokenRows,
         // PEFT also saves an embedding and a head whose vocabulary was resized, without a word in the configuration; a norm that nobody names is taken too.

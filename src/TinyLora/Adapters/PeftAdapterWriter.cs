@@ -85,7 +85,7 @@ internal static class PeftAdapterWriter
             json.WriteEndObject();
             json.WriteString("base_model_name_or_path", content.BaseModel);
             if (content.InvocationTokens.Length > 0) WriteTokens(json, "alora_invocation_tokens", content.InvocationTokens);
-            json.WriteString("bias", Has(content, AdapterPart.Bias) ? "all" : "none");
+            json.WriteString("bias", content.Biases switch { TrainedBiases.All => "all", TrainedBiases.OfLora => "lora_only", _ => "none" });
             json.WriteBoolean("fan_in_fan_out", false);
             json.WriteBoolean("inference_mode", true);
             json.WriteBoolean("init_lora_weights", true);

@@ -20,6 +20,7 @@ internal sealed class PeftConfig
         _path = path;
         RankPattern = new ModulePatterns(path, "rank_pattern");
         AlphaPattern = new ModulePatterns(path, "alpha_pattern");
+        Targets = new PeftTargets(path);
     }
 
     /// <summary>r: the rank of modules that <see cref="RankPattern"/> does not name.</summary>
@@ -35,8 +36,11 @@ internal sealed class PeftConfig
 
     public ModulePatterns AlphaPattern { get; }
 
-    /// <summary>bias: biases of the base were trained.</summary>
-    public bool TrainsBias { get; private set; }
+    /// <summary>Which modules have LoRA.</summary>
+    public PeftTargets Targets { get; }
+
+    /// <summary>bias: which biases of the base were trained.</summary>
+    public TrainedBiases Biases { get; private set; }
 
     /// <summary>lora_bias: each B has a bias.</summary>
     public bool HasBiasOfB { get; private set; }
@@ -117,8 +121,19 @@ internal sealed class PeftConfig
                 if (value.ValueKind == JsonValueKind.String) Metadata[name] = value.GetString()!;
                 break;
 
-            // Which modules an adapter has is said by its tensors.
-            case "target_modules" or "exclude_modules" or "layers_to_transform" or "layers_pattern":
+            case "target_modules":
+                Targets.ReadTargets(value);
+                break;
+            case "exclude_modules":
+                Targets.ReadExcluded(value);
+                break;
+            case "layers_to_transform":
+                Targets.ReadLayers(value);
+                break;
+            case "layers_pattern":
+                Targets.ReadLayersPattern(value);
+                break;
+
             // Training, initialisation that leaves the base alone, bookkeeping; fan_in_fan_out only tells how a base matrix is stored.
             case "auto_mapping" or "inference_mode" or "lora_dropout" or "fan_in_fan_out" or "loftq_config" or "eva_config" or "corda_config" or "lora_ga_config"
                 or "megatron_core" or "qalora_group_size" or "ensure_weight_tying" or "merge_weights":
@@ -130,7 +145,7 @@ internal sealed class PeftConfig
             case "bias":
                 if (value.ValueKind == JsonValueKind.Null || (value.ValueKind == JsonValueKind.String && value.ValueEquals("none"))) break;
                 if (value.ValueKind != JsonValueKind.String || value.GetString() is not ("all" or "lora_only")) Throw.BadFile(_path, name, value.GetRawText(), "\"none\", \"all\" or \"lora_only\"");
-                TrainsBias = true;
+                Biases = value.ValueEquals("all") ? TrainedBiases.All : TrainedBiases.OfLora;
                 break;
             case "use_dora":
                 IsDora = Flag(name, value);

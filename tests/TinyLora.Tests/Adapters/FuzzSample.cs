@@ -34,7 +34,7 @@ internal sealed record FuzzSample(string Name, string FileName, (FuzzPart Kind, 
         (string, long[], ElementType)[] small = [(up + ".lora_A.weight", [1, hidden], ElementType.F32), (up + ".lora_B.weight", [intermediate, 1], ElementType.F16)];
         return
         [
-            Peft("plain", plain, """{"peft_type":"LORA","r":2,"lora_alpha":6.5,"rank_pattern":{"down_(p|q)roj":3},"alpha_pattern":{"(.*)[a-q]+_proj":7.5},"use_rslora":true,"use_dora":false,"modules_to_save":null,"loftq_config":{},"bias":"none","init_lora_weights":"gaussian","target_modules":["q_proj"],"base_model_name_or_path":"x\u00e9"}""",
+            Peft("plain", plain, """{"peft_type":"LORA","r":2,"lora_alpha":6.5,"rank_pattern":{"down_(p|q)roj":3},"alpha_pattern":{"(.*)[a-q]+_proj":7.5},"use_rslora":true,"use_dora":false,"modules_to_save":null,"loftq_config":{},"bias":"none","init_lora_weights":"gaussian","target_modules":"model\\.layers\\.[0-9]+\\..*_proj","exclude_modules":["x_proj"],"layers_to_transform":[0,1,2,3,4],"layers_pattern":null,"base_model_name_or_path":"x\u00e9"}""",
                 new() { ["format"] = "pt" }),
             Peft("dora", [.. small, (up + ".lora_magnitude_vector", [intermediate], ElementType.F32)], """{"peft_type":"LORA","r":1,"lora_alpha":2,"use_dora":true}"""),
             Peft("parts", [.. small, (up + ".lora_B.bias", [intermediate], ElementType.F32), ("model.layers.0.input_layernorm.weight", [hidden], ElementType.F32), ("model.embed_tokens.token_adapter.trainable_tokens_delta", [3, hidden], ElementType.F16)],

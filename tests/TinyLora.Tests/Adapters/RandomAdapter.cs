@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using TinyLora.Adapters;
 using TinyLora.Tests.Files;
 using TinyLora.Tests.Oracles;
 using TinyLora.Weights;
@@ -14,7 +15,7 @@ internal sealed class RandomAdapter(ModelWeights model, int seed) : IDisposable
     private readonly List<(WeightKind Kind, int[] Tokens, float[] Rows)> _tokenRows = [];
     private int[] _invocation = [];
     private double _alpha = 6;
-    private bool _isMlx;
+    private bool _isMlx, _replacesBiases;
 
     public string Folder { get; } = Directory.CreateTempSubdirectory("random").FullName;
 
@@ -59,9 +60,18 @@ internal sealed class RandomAdapter(ModelWeights model, int seed) : IDisposable
         return this;
     }
 
-    public RandomAdapter Bias(WeightKind kind, int layer)
+    /// <summary>All biases that the base has.</summary>
+    public RandomAdapter Biases()
     {
-        _biases.Add((kind, layer, Numbers(SizeOf(kind, layer).Rows, 0.3)));
+        _replacesBiases = true;
+        for (var layer = 0; layer < model.Layers.Length; layer++)
+            for (var kind = WeightKind.Query; kind <= WeightKind.Down; kind++) AddBias(kind, layer);
+        return this;
+    }
+
+    public RandomAdapter WithoutBias(WeightKind kind, int layer)
+    {
+        _biases.RemoveAll(bias => bias.Kind == kind && bias.Layer == layer);
         return this;
     }
 
@@ -73,6 +83,7 @@ internal sealed class RandomAdapter(ModelWeights model, int seed) : IDisposable
             ? reference.Matrix(kind, layer).SelectMany((_, r) => reference.Matrix(kind, layer)[RowOf(kind, r, inverse: true)])
             : reference.Vector(kind, layer)!;
         _saved.Add((kind, layer, [.. numbers.Select(number => (float)(number * (0.5 + _random.NextDouble())))]));
+        if (kind >= WeightKind.Query) AddBias(kind, layer);
         return this;
     }
 
@@ -126,7 +137,7 @@ internal sealed class RandomAdapter(ModelWeights model, int seed) : IDisposable
             ["rank_pattern"] = new JsonObject(_pairs.Select(pair => KeyValuePair.Create(WeightNames.HuggingFace(pair.Kind, pair.Layer).Replace(".", "\\."), (JsonNode?)pair.Rank))),
             ["use_dora"] = _magnitudes.Count > 0,
             ["lora_bias"] = _biasesOfB.Count > 0,
-            ["bias"] = _biases.Count > 0 ? "all" : "none",
+            ["bias"] = _replacesBiases ? "all" : "none",
             ["modules_to_save"] = new JsonArray([.. _saved.Select(saved => (JsonNode)WeightNames.HuggingFace(saved.Kind, saved.Layer))]),
             ["trainable_token_indices"] = new JsonObject(_tokenRows.Select(rows => KeyValuePair.Create(
                 WeightNames.HuggingFace(rows.Kind, 0).Split('.')[^1], (JsonNode?)new JsonArray([.. rows.Tokens.Select(token => (JsonNode)token)])))),
@@ -244,6 +255,12 @@ internal sealed class RandomAdapter(ModelWeights model, int seed) : IDisposable
         if (kind is not (WeightKind.Query or WeightKind.Key) || model.Shape.RotaryLayout == RotaryLayout.Halves) return row;
         var (size, inHead) = (model.Shape.HeadSize, row % model.Shape.HeadSize);
         return row - inHead + (inverse ? inHead % (size / 2) * 2 + inHead / (size / 2) : inHead % 2 * (size / 2) + inHead / 2);
+    }
+
+    private unsafe void AddBias(WeightKind kind, int layer)
+    {
+        if (PartBinder.LinearOf(model, kind, layer) is { Bias: null } || _biases.Any(bias => bias.Kind == kind && bias.Layer == layer)) return;
+        _biases.Add((kind, layer, Numbers(SizeOf(kind, layer).Rows, 0.3)));
     }
 
     private float[] Numbers(int count, double deviation) => [.. Enumerable.Range(0, count).Select(_ => (float)((_random.NextDouble() * 2 - 1) * Math.Sqrt(3) * deviation))];
