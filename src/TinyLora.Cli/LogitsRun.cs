@@ -14,6 +14,9 @@ internal sealed class LogitsRun(Model model, int[] tokens, int last, int chunk)
 
     private readonly SessionOptions _options = new() { ContextLength = tokens.Length, ChunkLength = Math.Min(chunk, new SessionOptions().ChunkLength) };
 
+    /// <summary>The first token after which a logit is no finite number, or -1.</summary>
+    public int FirstNotFinite { get; private set; } = -1;
+
     /// <summary>Writes input_ids [T] and logits [last, VocabularySize] as safetensors; returns the XXH3-64 of the logits' bytes.</summary>
     public ulong Write(Stream output, CancellationToken cancellation)
     {
@@ -37,6 +40,8 @@ internal sealed class LogitsRun(Model model, int[] tokens, int last, int chunk)
             var count = Math.Min(rows, session.Uncomputed);
             var computed = logits.AsSpan(0, count * vocabulary);
             session.Compute(count, computed);
+            for (var i = 0; i < computed.Length && FirstNotFinite < 0; i++)
+                if (!float.IsFinite(computed[i])) FirstNotFinite = session.Position - session.Uncomputed - count + i / vocabulary;
             var bytes = MemoryMarshal.AsBytes(computed);
             hash.Append(bytes);
             output.Write(bytes);

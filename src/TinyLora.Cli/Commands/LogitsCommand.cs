@@ -53,6 +53,7 @@ internal sealed class LogitsCommand
         {
             terminal.EndWork();
         }
+        if (run.FirstNotFinite >= 0) terminal.WriteError($"tinylora: note: after token {run.FirstNotFinite} (of 0 to {tokens.Length - 1}) not all logits are finite numbers; an adapter may be too strong.");
         terminal.WriteLine(hash.ToString("x16", CultureInfo.InvariantCulture));
         return ExitCode.Success;
     }

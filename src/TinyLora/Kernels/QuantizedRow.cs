@@ -10,7 +10,7 @@ namespace TinyLora.Kernels;
 /// <remarks>
 /// Layout for C columns, B = C / 32 blocks, P = B rounded up to 8: q [C] signed bytes (rounded up to 64); m [16 P] int16, each of a block's four scales four times;
 /// d [P] float32; d Σ m q [P] float32; Σ m q [P] int32; Σ m q of each half block [2 P] int32. Blocks from B on are zero, so that kernels may load eight at a time.
-/// A block whose largest magnitude is below 2^-100 becomes zero: no product of scales can then underflow.
+/// A block whose largest magnitude is below 2^-100 becomes zero: no product of scales can then underflow. One that holds what is not finite has d = NaN, and so have all products with it.
 /// </remarks>
 public static unsafe class QuantizedRow
 {
@@ -53,11 +53,11 @@ public static unsafe class QuantizedRow
             var largest = Largest(x);
             var two = Vector128.Max(largest, Vector128.Shuffle(largest, Vector128.Create(2, 3, 0, 1)));
             var max = Vector128.Max(two, Vector128.Shuffle(two, Vector128.Create(1, 0, 3, 2))).AsSingle();
-            var nonZero = Vector128.GreaterThanOrEqual(max, Vector128.Create(Tiny));
+            var isZero = Vector128.LessThan(max, Vector128.Create(Tiny));
             var m = Vector128.ConvertToInt32Native(Vector128.Ceiling(largest.AsSingle() * (Vector128.Create(127f) / max)));
-            m = Vector128.Min(Vector128.Max(m & nonZero.AsInt32(), Vector128<int>.One), Vector128.Create(127));
+            m = Vector128.Min(Vector128.Max(Vector128.AndNot(m, isZero.AsInt32()), Vector128<int>.One), Vector128.Create(127));
             var multiplier = Vector128.ConvertToSingle(m);
-            var inverse = Vector128.Create(16129f) / max / multiplier & nonZero;
+            var inverse = Vector128.AndNot(Vector128.Create(16129f) / max / multiplier, isZero);
 
             var eight0 = Eight.Round(x, inverse.ToScalar(), multiplier.ToScalar());
             var eight1 = Eight.Round(x + 8, inverse.GetElement(1), multiplier.GetElement(1));
@@ -74,8 +74,8 @@ public static unsafe class QuantizedRow
             var halves = Lanes.LowerPairs(lower, upper) + Lanes.UpperPairs(lower, upper);
             var totals = Lanes.Even(fits, halves) + Lanes.Odd(fits, halves);
             // The d that brings d m q closest to x: Σ x m q / Σ (m q)².
-            var d = (totals / Vector128.Shuffle(totals, Vector128.Create(1, 0, 3, 2)) & nonZero).ToScalar();
-            var integers = Vector128.ConvertToInt32Native(totals) & nonZero.AsInt32();
+            var d = Vector128.AndNot(totals / Vector128.Shuffle(totals, Vector128.Create(1, 0, 3, 2)), isZero).ToScalar();
+            var integers = Vector128.AndNot(Vector128.ConvertToInt32Native(totals), isZero.AsInt32());
             var (half0, half1) = (integers.GetElement(2), integers.GetElement(3));
             m *= 0x00010001;
             Vector128.Store(Vector128.Shuffle(m, Vector128.Create(0, 0, 1, 1)), (int*)multipliers);

@@ -47,6 +47,17 @@ public class LogitsCommandTests
     }
 
     [Fact]
+    public void NumbersThatOverflowAreNoZeros()
+    {
+        using var folder = new TemporaryFolder();
+        var run = CommandRun.Of("logits", "-m", Lantern, "--tokens", "1,5,9", "-a", CommandRun.Adapter("pirate") + ":1e30", "-o", folder["x"]);
+        Assert.Equal(0, run.ExitCode);
+        Assert.Contains("after token 0 (of 0 to 2) not all logits are finite", run.Error);
+        Assert.Contains(float.NaN, Read(folder["x"]).Logits);
+        CommandRun.Of("run", "-m", Lantern, "-p", "hi", "-n", "3", "-a", CommandRun.Adapter("pirate") + ":1e30").Refused(1, "NaN");
+    }
+
+    [Fact]
     public void TheFileHoldsTheTokensAndTheHashedLogits()
     {
         using var folder = new TemporaryFolder();

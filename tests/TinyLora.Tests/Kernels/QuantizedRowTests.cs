@@ -1,5 +1,6 @@
 using TinyLora.Kernels;
 using TinyLora.Numerics;
+using TinyLora.Tests.Oracles;
 
 namespace TinyLora.Tests.Kernels;
 
@@ -30,6 +31,30 @@ public unsafe class QuantizedRowTests
             new Span<byte>(row.Pointer, (int)row.Bytes).Fill(0xcc);
             QuantizedRow.Quantize(x.Floats, row.Pointer, columns);
             Check(x.Floats, row.Pointer, columns);
+        }
+    }
+
+    [Theory]
+    [InlineData(float.NaN)]
+    [InlineData(float.PositiveInfinity)]
+    [InlineData(float.NegativeInfinity)]
+    public void What_is_not_finite_stays_so(float number)
+    {
+        const int Columns = 96, Rows = 8;
+        using var x = AlignedBuffer.OfFloats(Columns);
+        using var row = new AlignedBuffer(QuantizedRow.Bytes(Columns));
+        using var y = AlignedBuffer.OfFloats(Rows);
+        foreach (var type in (ElementType[])[ElementType.Q8_0, ElementType.Q4_0, ElementType.Q4_1])
+        {
+            using var weights = RandomWeights.Make(type, Rows, Columns, new Random(1));
+            for (var at = 0; at < Columns; at += 5)
+            {
+                new Span<float>(x.Floats, Columns).Fill(0.5f);
+                x.Floats[at] = number;
+                QuantizedRow.Quantize(x.Floats, row.Pointer, Columns);
+                ScalarKernels.MultiplyVector(~(int)type, weights.Pointer, Columns, row.Pointer, y.Floats, 0, Rows);
+                for (var r = 0; r < Rows; r++) Assert.True(float.IsNaN(y.Floats[r]), $"{type}, {at}: {y.Floats[r]}");
+            }
         }
     }
 
