@@ -63,8 +63,8 @@ internal static class Application
             InspectCommand.Create(terminal),
             ManifestCommand.Create(),
             BenchCommand.Create(terminal),
-            AdapterCommand.Create(),
-            MergeCommand.Create(),
+            AdapterCommand.Create(terminal),
+            MergeCommand.Create(terminal),
         };
         // [suggest] and the like would take a first argument away; /h and /? may be files.
         root.Directives.Clear();

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 using TinyLora.Adapters;
 using TinyLora.Inference;
 
@@ -43,13 +44,17 @@ internal sealed class ModelOptionsGroup
         }
     }
 
+    public bool HasAdapters(SymbolResult result) => result.Has(_adapters);
+
+    /// <summary>All that is read.</summary>
+    public IEnumerable<string?> Paths(ParseResult parsed) => [parsed.GetValue(_model), .. (parsed.GetValue(_adapters) ?? []).Select(adapter => adapter.Path)];
+
     public bool AllowsOtherBase(ParseResult parsed) => parsed.Has(_allowOtherBase);
 
     /// <summary>Loads so many adapters, those of the command line in turn, of which there must be one.</summary>
     public Func<LoraAdapter[]> AdapterLoader(ParseResult parsed, int count)
     {
-        var arguments = parsed.GetValue(_adapters) ?? [];
-        if (arguments.Length == 0) throw new UnusableInputException("There is no adapter: -a ADAPTER.");
+        var arguments = parsed.GetValue(_adapters)!;
         return () => [.. Enumerable.Range(0, count).Select(i => arguments[i % arguments.Length].Load(AllowsOtherBase(parsed)))];
     }
 }

@@ -29,5 +29,17 @@ internal static class OutputFile
         }
     }
 
+    /// <summary>Refuses to write a file that is read: one of the inputs, or one that lies in an input folder.</summary>
+    /// <exception cref="UnusableInputException">It is.</exception>
+    public static void RefuseInputs(string path, params IEnumerable<string?> inputs)
+    {
+        var written = Target(path);
+        foreach (var input in inputs)
+            if (input != null && Target(input) is var read && (written == read || (Directory.Exists(read) && Path.GetDirectoryName(written) == read)))
+                throw new UnusableInputException($"{path}: would be written and belongs to {input}, which is read; expected another place.");
+    }
+
+    private static string Target(string path) => Path.TrimEndingDirectorySeparator(Path.GetFullPath((Path.Exists(path) ? File.ResolveLinkTarget(path, returnFinalTarget: true)?.FullName : null) ?? path));
+
     private static bool IsSpecial(string path) => OperatingSystem.IsLinux() && Path.GetFullPath(path).StartsWith("/dev/", StringComparison.Ordinal);
 }

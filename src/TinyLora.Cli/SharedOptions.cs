@@ -41,6 +41,13 @@ internal static class SharedOptions
     public static Option<int> Count(string name, string description, int least, params string[] aliases) =>
         new(name, aliases) { Description = description, HelpName = "N", CustomParser = Numbers.Whole(least) };
 
+    /// <summary>Allows these values only, however their letters are cased.</summary>
+    public static Option<string> AcceptOnlyFrom(this Option<string> option, params string[] values)
+    {
+        option.AcceptOnlyFromAmong(StringComparer.OrdinalIgnoreCase, values);
+        return option;
+    }
+
     /// <summary>Whether the option stands on the command line.</summary>
     public static bool Has(this ParseResult parsed, Option option) => parsed.GetResult(option) is { Implicit: false };
 

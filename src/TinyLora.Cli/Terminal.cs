@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+
 namespace TinyLora.Cli;
 
 /// <summary>Where a command reads and writes: bytes, so that text is UTF-8 without a byte order mark on every machine.</summary>
@@ -6,6 +8,7 @@ internal sealed class Terminal(Func<Stream> openInput, Stream output, Stream err
     private readonly Lock _lock = new();
     private Stream? _input;
     private CancellationTokenSource? _work;
+    private IDisposable? _termination;
 
     /// <summary>Standard input, opened at its first use: most commands need none.</summary>
     /// <exception cref="IOException">There is none.</exception>
@@ -18,11 +21,12 @@ internal sealed class Terminal(Func<Stream> openInput, Stream output, Stream err
     /// <summary>Whether a person types the input.</summary>
     public bool IsInteractive { get; private init; }
 
-    /// <summary>Standard input, output and error of the process, and Ctrl-C.</summary>
+    /// <summary>Standard input, output and error of the process; Ctrl-C and a wish to end it.</summary>
     public static Terminal OfProcess()
     {
         var terminal = new Terminal(Console.OpenStandardInput, Open(Console.OpenStandardOutput), Open(Console.OpenStandardError)) { IsInteractive = !Console.IsInputRedirected };
         Console.CancelKeyPress += (_, press) => press.Cancel = terminal.Interrupt();
+        terminal._termination = PosixSignalRegistration.Create(PosixSignal.SIGTERM, signal => signal.Cancel = terminal.Interrupt());
         return terminal;
     }
 
@@ -127,6 +131,7 @@ internal sealed class Terminal(Func<Stream> openInput, Stream output, Stream err
 
     public void Dispose()
     {
+        _termination?.Dispose();
         _input?.Dispose();
         EndWork();
     }

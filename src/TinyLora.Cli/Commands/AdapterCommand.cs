@@ -25,7 +25,7 @@ internal sealed class AdapterCommand
     private readonly Option<ulong> _seed = new("--seed") { Description = "Of the random masks of the dare forms.", HelpName = "S", CustomParser = Numbers.Seed };
     private readonly Option<string> _combined = new("--output", "-o") { Description = "A file .gguf, or a PEFT folder.", HelpName = "OUT", Required = true };
 
-    public static Command Create()
+    public static Command Create(Terminal terminal)
     {
         var options = new AdapterCommand();
         var convert = new Command("convert", "Writes an adapter as a GGUF file or a PEFT folder. The model is needed where one of both is a GGUF.") { options._input, options._output, options._model, options._allowOtherBase, options._baseHash };
@@ -43,25 +43,46 @@ internal sealed class AdapterCommand
         {
             if (!result.Has(options._model) && IsGguf(result.GetValue(options._combined))) result.AddError("For a GGUF file the model is needed: -m MODEL.");
             options.CheckBaseHash(result);
+            if (!result.Has(options._density) && result.GetValue(options._parts) is { Length: > 1 } && result.GetValue(options._method) is { } method && MethodOf(method) > CombinationMethod.Svd)
+                result.AddError($"{method} needs --density, the share of the numbers that it keeps.");
         });
-        combine.SetAction(options.Combine);
+        combine.SetAction(parsed => options.Combine(parsed, terminal));
         return new Command("adapter", "Works on adapters.") { convert, combine };
     }
 
-    private int Combine(ParseResult parsed)
+    private int Combine(ParseResult parsed, Terminal terminal)
     {
+        var (parts, output) = (parsed.GetValue(_parts)!, parsed.GetValue(_combined)!);
+        RefuseInputs(output, [parsed.GetValue(_model), .. parts.Select(part => part.Path)]);
         using var weights = OpenBase(parsed);
-        var parts = parsed.GetValue(_parts)!;
         using var adapters = new OpenAdapters(parts, parsed.Has(_allowOtherBase));
-        using var combined = AdapterCombination.Combine(AdapterCombination.Parse(parsed.GetValue(_method)!), adapters.All, Array.ConvertAll(parts, part => part.Scale),
+        var method = MethodOf(parsed.GetValue(_method)!);
+        if (Unused(parsed, method, parts.Length) is { Length: > 0 } unused)
+            terminal.WriteError($"tinylora: note: {string.Join(", ", unused)} {(unused.Length == 1 ? "has" : "have")} no part in {(parts.Length == 1 ? "one adapter alone, which is only scaled" : AdapterCombination.Names[(int)method])}.");
+        using var combined = AdapterCombination.Combine(method, adapters.All, Array.ConvertAll(parts, part => part.Scale),
             new CombinationOptions { Density = parsed.GetValue(_density), Rank = parsed.GetValue(_rank), Seed = parsed.GetValue(_seed) });
         combined.AllowsOtherBase = parsed.Has(_allowOtherBase);
-        Save(combined, parsed.GetValue(_combined)!, weights, parsed.GetValue(_baseHash));
+        Save(combined, output, weights, parsed.GetValue(_baseHash));
         return ExitCode.Success;
+    }
+
+    /// <summary>Options that stand on the command line and change nothing.</summary>
+    private string[] Unused(ParseResult parsed, CombinationMethod method, int count)
+    {
+        var name = AdapterCombination.Names[(int)method];
+        (Option Option, bool HasPart)[] all =
+        [
+            (_method, method == CombinationMethod.Cat || count > 1),
+            (_density, method > CombinationMethod.Svd && count > 1),
+            (_rank, name.EndsWith("svd", StringComparison.Ordinal) && count > 1),
+            (_seed, name.StartsWith("dare", StringComparison.Ordinal) && count > 1),
+        ];
+        return [.. all.Where(each => !each.HasPart && parsed.Has(each.Option)).Select(each => each.Option.Name)];
     }
 
     private int Convert(ParseResult parsed)
     {
+        RefuseInputs(parsed.GetValue(_output)!, [parsed.GetValue(_model), parsed.GetValue(_input)]);
         using var weights = OpenBase(parsed);
         using var adapter = new AdapterArgument(parsed.GetValue(_input)!, 1).Load(parsed.Has(_allowOtherBase));
         Save(adapter, parsed.GetValue(_output)!, weights, parsed.GetValue(_baseHash));
@@ -72,9 +93,14 @@ internal sealed class AdapterCommand
     {
         if (weights == null && adapter.Content.NeedsShapeForPeft) throw new UnusableInputException($"{adapter.Path}: PEFT's form of it depends on the model: -m MODEL.");
         if (weights != null) adapter.CheckFits(weights);
-        var hash = hashKind == null ? null : weights!.Hash(hashKind == "weights" ? ModelHashKind.Weights : ModelHashKind.Norms);
+        var hash = hashKind == null ? null : weights!.Hash(hashKind.Equals("weights", StringComparison.OrdinalIgnoreCase) ? ModelHashKind.Weights : ModelHashKind.Norms);
         if (IsGguf(output)) adapter.SaveGguf(output, weights!.Shape, hash);
         else adapter.SavePeft(output, weights?.Shape, hash);
+    }
+
+    private static void RefuseInputs(string output, IEnumerable<string?> inputs)
+    {
+        foreach (var file in (ReadOnlySpan<string>)(IsGguf(output) ? [output] : [Path.Combine(output, AdapterFile.WeightsName), Path.Combine(output, AdapterFile.ConfigName)])) OutputFile.RefuseInputs(file, inputs);
     }
 
     private ModelWeights? OpenBase(ParseResult parsed) => parsed.GetValue(_model) is { } path ? ModelWeights.Open(path) : null;
@@ -88,13 +114,15 @@ internal sealed class AdapterCommand
     {
         Description = "Store the hash of the model, so that the adapter goes on no other: of its norms, which are the same however the model is quantised, or of all its weights as they stand in the file.",
         HelpName = "norms|weights",
-    }.AcceptOnlyFromAmong("norms", "weights");
+    }.AcceptOnlyFrom("norms", "weights");
 
     private static Option<string> MethodOption()
     {
         var method = new Option<string>("--method") { Description = "How: " + string.Join(", ", AdapterCombination.Names) + ".", HelpName = "NAME", DefaultValueFactory = _ => "cat" };
-        return method.AcceptOnlyFromAmong([.. AdapterCombination.Names]);
+        return method.AcceptOnlyFrom([.. AdapterCombination.Names]);
     }
+
+    private static CombinationMethod MethodOf(string name) => AdapterCombination.Parse(name.ToLowerInvariant());
 
     private static bool IsGguf(string? path) => path != null && path.EndsWith(".gguf", StringComparison.OrdinalIgnoreCase);
 }

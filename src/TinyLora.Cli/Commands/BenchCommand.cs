@@ -33,6 +33,7 @@ internal sealed class BenchCommand
         command.Add(options._json);
         command.Validators.Add(result =>
         {
+            if (result.Has(options._sets) && !options._model.HasAdapters(result)) result.AddError("--sets needs an adapter: -a ADAPTER.");
             if (result.Has(options._sets) && result.Has(options._generate) && result.GetValue(options._generate) == 0) result.AddError("--sets decodes: --generate 0 leaves it nothing.");
         });
         command.SetAction(parsed => options.Run(parsed, terminal));

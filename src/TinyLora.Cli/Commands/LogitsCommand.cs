@@ -36,6 +36,7 @@ internal sealed class LogitsCommand
 
     private int Run(ParseResult parsed, Terminal terminal)
     {
+        if (parsed.GetValue(_output) is { } written) OutputFile.RefuseInputs(written, _model.Paths(parsed));
         using var model = _model.Open(parsed);
         var tokens = parsed.Has(_tokens)
             ? parsed.GetValue(_tokens)!

@@ -20,9 +20,11 @@ internal sealed class ManifestCommand
 
     private int Run(ParseResult parsed)
     {
-        return OutputFile.Write(parsed.GetValue(_output)!, output =>
+        var (model, path) = (parsed.GetValue(_model)!, parsed.GetValue(_output)!);
+        OutputFile.RefuseInputs(path, model);
+        return OutputFile.Write(path, output =>
         {
-            ModelManifest.Write(parsed.GetValue(_model)!, parsed.GetValue(_ranks) ?? [], output);
+            ModelManifest.Write(model, parsed.GetValue(_ranks) ?? [], output);
             return ExitCode.Success;
         });
     }

@@ -16,28 +16,37 @@ internal sealed class MergeCommand
     private readonly Option<bool> _allowOtherBase = SharedOptions.AllowOtherBase();
     private readonly Option<string> _type = TypeOption();
 
-    public static Command Create()
+    public static Command Create(Terminal terminal)
     {
         var options = new MergeCommand();
         options._adapters.Required = true;
         var command = new Command("merge", "Writes a model with adapters merged into its weights.") { options._model, options._adapters, options._allowOtherBase, options._type, options._output };
-        command.SetAction(options.Run);
+        command.SetAction(parsed => options.Run(parsed, terminal));
         return command;
     }
 
-    private int Run(ParseResult parsed)
+    private int Run(ParseResult parsed, Terminal terminal)
     {
         var arguments = parsed.GetValue(_adapters)!;
         using var adapters = new OpenAdapters(arguments, parsed.Has(_allowOtherBase));
         var name = parsed.GetValue(_type)!;
-        ElementType? type = name == Keep ? null : Enum.Parse<ElementType>(name, ignoreCase: true);
+        ElementType? type = name.Equals(Keep, StringComparison.OrdinalIgnoreCase) ? null : Enum.Parse<ElementType>(name, ignoreCase: true);
         var output = parsed.InvocationConfiguration.Output;
-        var report = AdapterMerge.Merge(parsed.GetValue(_model)!, adapters.All, parsed.GetValue(_output)!, type);
+        IReadOnlyList<MergedTensor> report;
+        var work = terminal.BeginWork();
+        try
+        {
+            report = AdapterMerge.Merge(parsed.GetValue(_model)!, adapters.All, parsed.GetValue(_output)!, type, work);
+        }
+        finally
+        {
+            terminal.EndWork();
+        }
         foreach (var tensor in report)
             output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{tensor.Name} {tensor.Type} relative error {tensor.Error:g3} of a change of {tensor.Change:g3}"));
         // Half of what an adapter does, lost to rounding, is another adapter.
         var coarse = report.Count(tensor => tensor.Change > 0 && tensor.Error > tensor.Change / 2);
-        if (coarse > 0) parsed.InvocationConfiguration.Error.WriteLine($"tinylora: note: in {coarse} tensors rounding loses more than half of what the adapters change; a finer --type keeps it.");
+        if (coarse > 0) terminal.WriteError($"tinylora: note: in {coarse} tensors rounding loses more than half of what the adapters change; a finer --type keeps it.");
         return ExitCode.Success;
     }
 
@@ -45,6 +54,6 @@ internal sealed class MergeCommand
     {
         string[] names = [Keep, .. Enum.GetNames<ElementType>().Select(name => name.ToLowerInvariant())];
         var type = new Option<string>("--type") { Description = $"How the matrices are stored: {string.Join(", ", names)}.", HelpName = "TYPE", DefaultValueFactory = _ => Keep };
-        return type.AcceptOnlyFromAmong(names);
+        return type.AcceptOnlyFrom(names);
     }
 }

@@ -19,9 +19,12 @@ internal static class AdapterReport
         json.WriteNumber("rank", adapter.Rank);
         JsonOutput.WriteNumbers(json, "ranks", [.. adapter.Ranks]);
         json.WriteNumber("alpha", adapter.Alpha);
-        json.WriteNumber("scaling", adapter.Modules[0].Scaling);
+        // One for all, or the modules below have each.
+        if (adapter.Modules.All(module => module.Scaling == adapter.Modules[0].Scaling)) json.WriteNumber("scaling", adapter.Modules[0].Scaling);
+        else json.WriteNull("scaling");
         json.WriteBoolean("rank_stabilized", adapter.IsRankStabilized);
         json.WriteBoolean("dora", adapter.IsDora);
+        json.WriteBoolean("lora_bias", adapter.Content.Others.Any(tensor => tensor.Part == AdapterPart.BiasOfB));
         WriteStrings(json, "targets", adapter.Targets);
         WriteStrings(json, "replaces", adapter.Replaces);
         JsonOutput.WriteNumbers(json, "invocation_tokens", [.. adapter.InvocationTokens]);

@@ -24,7 +24,7 @@ public static unsafe class AdapterCombination
     /// <param name="adapters">What; their <see cref="LoraAdapter.Scale"/> does not count.</param>
     /// <param name="weights">A number for each.</param>
     /// <param name="options">What the method needs.</param>
-    /// <exception cref="ArgumentException">There are no adapters, or other than as many weights; one holds more than A and B; ranks differ where the method needs the same; shapes differ; the density is missing or the rank is larger than a matrix.</exception>
+    /// <exception cref="ArgumentException">There are no adapters, or other than as many weights; one holds more than A and B; ranks differ where the method needs the same; shapes differ; they are for different bases; the density is missing or the rank is larger than a matrix.</exception>
     /// <exception cref="ObjectDisposedException">An adapter is disposed.</exception>
     public static LoraAdapter Combine(CombinationMethod method, ReadOnlySpan<LoraAdapter> adapters, ReadOnlySpan<float> weights, CombinationOptions? options = null)
     {
@@ -96,12 +96,23 @@ public static unsafe class AdapterCombination
         }, made);
     }
 
-    /// <summary>The hash that all have, or null.</summary>
+    /// <summary>The hash of the base that all go on, the strictest that one has, or null.</summary>
     private static ModelHash? SharedBaseHash(ReadOnlySpan<LoraAdapter> adapters)
     {
+        // By kind.
+        var found = new LoraAdapter?[2];
         foreach (var adapter in adapters)
-            if (adapter.BaseHash != adapters[0].BaseHash) return null;
-        return adapters[0].BaseHash;
+        {
+            if (adapter.BaseHash is not { } hash) continue;
+            ref var other = ref found[(int)hash.Kind];
+            if (other != null && other.BaseHash != hash)
+            {
+                if (adapter.AllowsOtherBase) return null;
+                throw new ArgumentException($"{adapter.Path} is for another base than {other.Path}: {hash} and {other.BaseHash} (AllowsOtherBase, or --allow-other-base, combines them).", nameof(adapters));
+            }
+            other ??= adapter;
+        }
+        return (found[(int)ModelHashKind.Weights] ?? found[(int)ModelHashKind.Norms])?.BaseHash;
     }
 
     private static void Check(CombinationMethod method, ReadOnlySpan<LoraAdapter> adapters, ReadOnlySpan<float> weights, CombinationOptions options)

@@ -15,16 +15,18 @@ public static class AdapterMerge
     /// <param name="model">A GGUF file or a Hugging Face folder.</param>
     /// <param name="adapters">Each with its <see cref="LoraAdapter.Scale"/>; those at 0 change nothing.</param>
     /// <param name="output">A file for a file, a folder for a folder; must not exist.</param>
-    /// <param name="type">The type of all matrices; null: each keeps its own. A folder holds F32, F16 and BF16 only.</param>
+    /// <param name="type">The type of all matrices, and of a folder's norms and biases; null: each keeps its own. A folder holds F32, F16 and BF16 only.</param>
+    /// <param name="cancellation">Ends it; nothing is left then.</param>
     /// <returns>The tensors whose numbers changed or were stored anew, in the order of the file, and what rounding added to each.</returns>
     /// <exception cref="ArgumentException">There are no adapters, or a folder was to hold quantised matrices.</exception>
     /// <exception cref="InvalidOperationException">Two adapters replace the same tensor of the base.</exception>
+    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     /// <exception cref="IOException">The output exists, or cannot be written.</exception>
     /// <exception cref="InvalidDataException">
     /// An adapter does not fit, or what it does has no place in the base's tensors: invocation tokens; a bias where the base's form has none; rows that are no whole number of blocks of the type;
     /// a result that is not finite.
     /// </exception>
-    public static IReadOnlyList<MergedTensor> Merge(string model, ReadOnlySpan<LoraAdapter> adapters, string output, ElementType? type = null)
+    public static IReadOnlyList<MergedTensor> Merge(string model, ReadOnlySpan<LoraAdapter> adapters, string output, ElementType? type = null, CancellationToken cancellation = default)
     {
         ArgumentException.ThrowIfNullOrEmpty(model);
         ArgumentException.ThrowIfNullOrEmpty(output);
@@ -52,7 +54,7 @@ public static class AdapterMerge
                 before.Add(adapter);
                 active.Add((content, scale));
             }
-            return Write(weights, new MergePlan(weights, active.Select(part => part.Content), type), new TensorMerger(weights, active), output, type);
+            return Write(weights, new MergePlan(weights, active.Select(part => part.Content), type), new TensorMerger(weights, active), output, type, cancellation);
         }
         finally
         {
@@ -60,13 +62,13 @@ public static class AdapterMerge
         }
     }
 
-    private static List<MergedTensor> Write(ModelWeights weights, MergePlan plan, TensorMerger merger, string output, ElementType? type)
+    private static List<MergedTensor> Write(ModelWeights weights, MergePlan plan, TensorMerger merger, string output, ElementType? type, CancellationToken cancellation)
     {
-        var unfinished = output.TrimEnd(Path.DirectorySeparatorChar) + ".unfinished";
+        var unfinished = $"{output.TrimEnd(Path.DirectorySeparatorChar)}.{Environment.ProcessId}.unfinished";
         var report = new List<MergedTensor>();
         void WriteData(Stream stream, int tensor)
         {
-            if (MergedRows.Write(stream, plan.Tensors[tensor], merger) is { } changed) report.Add(changed);
+            if (MergedRows.Write(stream, plan.Tensors[tensor], merger, cancellation) is { } changed) report.Add(changed);
         }
         try
         {

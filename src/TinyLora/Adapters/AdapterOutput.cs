@@ -9,7 +9,7 @@ internal static unsafe class AdapterOutput
     /// <summary>Writes a file beside its place and moves it there, so that no one sees a part of it.</summary>
     public static void Replace(string path, Action<Stream> write)
     {
-        var unfinished = path + ".unfinished";
+        var unfinished = $"{path}.{Environment.ProcessId}.unfinished";
         try
         {
             using (var stream = new FileStream(unfinished, FileMode.Create, FileAccess.Write)) write(stream);

@@ -10,7 +10,7 @@ namespace TinyLora.Adapters;
 public sealed class AdapterSet : IReadOnlyList<LoraAdapter>
 {
     /// <summary>Adapters that can be on at once.</summary>
-    public const int Capacity = 16;
+    public const int Capacity = 256;
 
     private readonly IAdapterHost _model;
     private readonly BoundAdapter?[] _own = new BoundAdapter?[Capacity];

@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using TinyLora.Errors;
 using TinyLora.Files;
 using TinyLora.Weights;
@@ -43,6 +44,7 @@ internal sealed class AdapterTensors : IDisposable
             var torch = TorchFile.Open(path);
             return new AdapterTensors(path, torch, torch.Tensors, new Dictionary<string, string>());
         }
+        if (!IsSafetensors(path)) Throw.BadFile(path, "format", "neither GGUF nor safetensors nor a file of torch's", "an adapter in one of them");
         var file = SafetensorsFile.Open(path);
         return new AdapterTensors(path, file, file.Tensors, file.Metadata);
     }
@@ -52,10 +54,24 @@ internal sealed class AdapterTensors : IDisposable
     private static bool IsTorch(string path)
     {
         if (!File.Exists(path)) return false;
-        using var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 0);
         Span<byte> start = stackalloc byte[16];
-        var read = start[..stream.ReadAtLeast(start, start.Length, throwOnEndOfStream: false)];
+        var read = start[..Read(path, start)];
         // A safetensors file may begin with the same bytes, the length of its header; but then the header's brace follows.
         return (read.Length <= 8 || read[8] != '{') && TorchFile.IsTorch(read);
+    }
+
+    // By the length of a header, which nothing else begins with: text would be one of an exabyte.
+    private static bool IsSafetensors(string path)
+    {
+        if (!File.Exists(path)) return true;
+        Span<byte> start = stackalloc byte[16];
+        var read = start[..Read(path, start)];
+        return read.Length < 16 || read[8] == '{' || BinaryPrimitives.ReadInt64LittleEndian(read) is >= 0 and < 1L << 40;
+    }
+
+    private static int Read(string path, Span<byte> start)
+    {
+        using var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 0);
+        return stream.ReadAtLeast(start, start.Length, throwOnEndOfStream: false);
     }
 }

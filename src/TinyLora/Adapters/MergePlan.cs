@@ -19,7 +19,7 @@ internal sealed class MergePlan
 
     /// <param name="weights">The base.</param>
     /// <param name="adapters">What is merged into it, checked against it.</param>
-    /// <param name="type">The type of all matrices, or null: each in its own.</param>
+    /// <param name="type">The type of all matrices, and of a folder's norms and biases; null: each in its own.</param>
     /// <exception cref="InvalidDataException">A change has no place in the base's form, or a row is no whole number of blocks of the type.</exception>
     public MergePlan(ModelWeights weights, IEnumerable<AdapterContent> adapters, ElementType? type)
     {
@@ -69,8 +69,8 @@ internal sealed class MergePlan
 
     private void Add(string name, TensorEntry? source, long[] shape, string file, TensorPlace? place)
     {
-        // Quantised types are for matrices; norms and biases stay what they are.
-        var type = _type != null && place is { IsBias: false } && shape.Length == 2 ? _type : source == null ? ElementType.F32 : source.Type;
+        // Quantised types are for matrices; a GGUF's norms and biases stay what they are, float32.
+        var type = _type != null && place != null && (shape.Length == 2 || _weights.Gguf == null) ? _type : source == null ? ElementType.F32 : source.Type;
         if (type is { } known && shape.Length > 0 && shape[^1] % known.BlockSize() != 0)
             Throw.BadFile(file, name, $"rows of {shape[^1]} numbers", $"a multiple of {known.BlockSize()}, the block of {known}: choose another type");
         var isChanged = place is { } there && _changes.ContainsKey(there);

@@ -15,7 +15,7 @@ internal static class MergedFolder
     /// <param name="source">The base's folder.</param>
     /// <param name="metadata">Of the base's weights; names of tensors under which others are stored too.</param>
     /// <param name="plan">What is written.</param>
-    /// <param name="type">The type of all matrices, or null.</param>
+    /// <param name="type">The type of all, or null.</param>
     /// <param name="write">Writes the data of a tensor, by its number.</param>
     public static void Write(string path, string source, IReadOnlyDictionary<string, string> metadata, MergePlan plan, ElementType? type, Action<Stream, int> write)
     {

@@ -7,8 +7,9 @@ namespace TinyLora.Adapters;
 internal static unsafe class MergedRows
 {
     /// <returns>What became of it, or null where its bytes are the base's.</returns>
+    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     /// <exception cref="InvalidDataException">A number is not finite after the merge, or too large for the type.</exception>
-    public static MergedTensor? Write(Stream stream, PlannedTensor tensor, TensorMerger merger)
+    public static MergedTensor? Write(Stream stream, PlannedTensor tensor, TensorMerger merger, CancellationToken cancellation)
     {
         var source = tensor.Source;
         if (!tensor.IsChanged && source != null && source.Type == tensor.Type)
@@ -28,6 +29,7 @@ internal static unsafe class MergedRows
         fixed (byte* to = bytes)
             for (var r = 0; r < tensor.Rows; r++)
             {
+                cancellation.ThrowIfCancellationRequested();
                 new Span<float>(original, columns).Clear();
                 if (source != null) Conversions.Decode(source.Type!.Value, source.Data + r * sourceBytes, original, columns);
                 new ReadOnlySpan<float>(original, columns).CopyTo(new Span<float>(row, columns));

@@ -24,7 +24,7 @@ public sealed unsafe class AdapterMergeTests : IDisposable
     public void Dispose()
     {
         Delete();
-        Assert.False(Path.Exists(_output + ".unfinished"));
+        Assert.Empty(Directory.GetFileSystemEntries(Path.GetDirectoryName(_output)!, Path.GetFileName(_output) + "*"));
     }
 
     [SkippableTheory]
@@ -281,16 +281,50 @@ public sealed unsafe class AdapterMergeTests : IDisposable
         using var files = new RandomAdapter(weights, 4).Lora(WeightKind.Query, 0, 4).Lora(WeightKind.Head, 0, 2).WritePeft();
         using var adapter = new LoraAdapter(files.Folder);
         var report = AdapterMerge.Merge(path, [adapter], _output, type);
-        Assert.Equal(7 * weights.Shape.LayerCount + 2, report.Count);
+        // A folder has one type; the norms of a GGUF stay float32.
+        Assert.Equal(7 * weights.Shape.LayerCount + 2 + (weights.Folder == null || type == ElementType.F32 ? 0 : 2 * weights.Shape.LayerCount + 1), report.Count);
         Assert.All(report, tensor => Assert.True(tensor.Type == type && tensor.Error <= (type == ElementType.Q6_K ? 0.03 : type == ElementType.Q8_0 ? 0.01 : 0.004), $"{tensor}"));
         using var merged = ModelWeights.Open(_output);
-        Assert.All(merged.Tensors.Where(tensor => tensor.Shape.Count == 2), tensor => Assert.Equal(type, tensor.Type));
+        Assert.All(merged.Tensors.Where(tensor => tensor.Shape.Count == 2 || merged.Folder != null), tensor => Assert.Equal(type, tensor.Type));
         if (type == ElementType.F32)
         {
             using var model32 = Model.Open(_output, s_options);
             AdapterSemanticsTests.AssertClose(AdapterSemanticsTests.Expected(files, 1, s_ids), GoldenTensor.Logits(model32, s_ids), 2e-4);
         }
         if (merged.Folder != null) Assert.Contains(type == ElementType.F16 ? "float16" : "bfloat16", File.ReadAllText(Path.Combine(_output, "config.json")));
+    }
+
+    [SkippableTheory]
+    [InlineData("golden/gguf/models/llama-64-F32.gguf")]
+    [InlineData($"{Folder}/models/llama-plain")]
+    public void A_merge_that_is_cancelled_leaves_nothing(string model)
+    {
+        using var weights = ModelWeights.Open(Shared.Path(model));
+        using var files = new RandomAdapter(weights, 4).Lora(WeightKind.Query, 0, 4).WritePeft();
+        using var adapter = new LoraAdapter(files.Folder);
+        Assert.Throws<OperationCanceledException>(() => AdapterMerge.Merge(weights.Path, [adapter], _output, cancellation: new CancellationToken(canceled: true)));
+        Assert.False(Path.Exists(_output));
+    }
+
+    [SkippableFact]
+    public void Norms_and_biases_of_a_folder_take_the_type_too()
+    {
+        // What is trained in float32 is not rounded to a base's half precision.
+        var half = _output + ".half";
+        using (var weights = ModelWeights.Open(Shared.Path($"{Folder}/models/llama-biases")))
+        using (var small = new RandomAdapter(weights, 4).Lora(WeightKind.Query, 0, 4).WritePeft())
+        using (var adapter = new LoraAdapter(small.Folder))
+            AdapterMerge.Merge(weights.Path, [adapter], half, ElementType.BF16);
+        using (var weights = ModelWeights.Open(half))
+        {
+            Assert.All(weights.Tensors, tensor => Assert.Equal(ElementType.BF16, tensor.Type));
+            using var files = new RandomAdapter(weights, 5).Lora(WeightKind.Query, 0, 4).Save(WeightKind.FinalNorm, 0).Save(WeightKind.MlpNorm, 1).Biases().WritePeft();
+            using var adapter = new LoraAdapter(files.Folder);
+            AdapterMerge.Merge(half, [adapter], _output, ElementType.F32);
+            using var merged = Model.Open(_output, s_options);
+            AdapterSemanticsTests.AssertClose(AdapterSemanticsTests.Expected(files, 1, s_ids), GoldenTensor.Logits(merged, s_ids), 2e-4);
+        }
+        Directory.Delete(half, recursive: true);
     }
 
     [SkippableFact]

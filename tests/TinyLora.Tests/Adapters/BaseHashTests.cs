@@ -116,7 +116,7 @@ public sealed class BaseHashTests : IDisposable
     }
 
     [Fact]
-    public void A_combination_keeps_what_all_have()
+    public void A_combination_goes_on_the_base_of_its_parts()
     {
         using var model = Open("own.gguf", isHalf: false, trained: false);
         using var plain = new LoraAdapter(_files.Folder);
@@ -125,7 +125,19 @@ public sealed class BaseHashTests : IDisposable
         using var same = AdapterCombination.Combine(CombinationMethod.Cat, [hashed, hashed], [1, 1]);
         using var mixed = AdapterCombination.Combine(CombinationMethod.Cat, [hashed, plain], [1, 1]);
         Assert.Equal(model.ComputeHash(), same.BaseHash);
-        Assert.Null(mixed.BaseHash);
+        Assert.Equal(model.ComputeHash(), mixed.BaseHash);
+        var weights = model.ComputeHash(ModelHashKind.Weights);
+        plain.SavePeft(Path.Combine(_folder, "exact"), null, weights);
+        using var exact = new LoraAdapter(Path.Combine(_folder, "exact"));
+        using var strict = AdapterCombination.Combine(CombinationMethod.Cat, [hashed, exact, plain], [1, 1, 1]);
+        Assert.Equal(weights, strict.BaseHash);
+        Assert.True(ModelHash.TryParse("norms-sha256:" + new string('a', 64), out var other));
+        plain.SavePeft(Path.Combine(_folder, "other"), null, other);
+        using var foreign = new LoraAdapter(Path.Combine(_folder, "other"));
+        Assert.Contains("another base", Assert.Throws<ArgumentException>(() => AdapterCombination.Combine(CombinationMethod.Cat, [hashed, exact, foreign], [1, 1, 1])).Message);
+        foreign.AllowsOtherBase = true;
+        using var allowed = AdapterCombination.Combine(CombinationMethod.Cat, [hashed, foreign], [1, 1]);
+        Assert.Null(allowed.BaseHash);
     }
 
     [Theory]

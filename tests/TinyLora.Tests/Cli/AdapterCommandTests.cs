@@ -92,6 +92,70 @@ public class AdapterCommandTests
         Assert.False(Path.Exists(output));
     }
 
+    [Fact]
+    public void WhatIsReadIsNotWritten()
+    {
+        using var folder = new TemporaryFolder();
+        var (model, adapter) = (folder["m.gguf"], folder["a"]);
+        File.Copy(CommandRun.Lantern, model);
+        Directory.CreateDirectory(adapter);
+        foreach (var file in Directory.GetFiles(s_pirate, "adapter_*")) File.Copy(file, Path.Combine(adapter, Path.GetFileName(file)));
+        File.CreateSymbolicLink(folder["link.gguf"], model);
+        var before = Contents();
+        CommandRun.Of("logits", "-m", model, "--tokens", "1", "-o", model).Refused(1, "which is read");
+        CommandRun.Of("logits", "-m", model, "--tokens", "1", "-o", folder["link.gguf"]).Refused(1, "which is read");
+        CommandRun.Of("logits", "-m", folder["link.gguf"], "--tokens", "1", "-o", model).Refused(1, "which is read");
+        CommandRun.Of("logits", "-m", model, "--tokens", "1", "-a", adapter, "-o", Path.Combine(adapter, "adapter_model.safetensors")).Refused(1, "which is read");
+        CommandRun.Of("manifest", model, "-o", model).Refused(1, "which is read");
+        CommandRun.Of("adapter", "convert", adapter, model, "-m", model).Refused(1, "which is read");
+        CommandRun.Of("adapter", "convert", Path.Combine(adapter, "adapter_model.safetensors"), adapter).Refused(1, "which is read");
+        CommandRun.Of("adapter", "combine", s_grumpy, adapter + "/:0.5", "-o", adapter + "/").Refused(1, "which is read");
+        CommandRun.Of("merge", "-m", model, "-a", adapter, "-o", model).Refused(1, "there already");
+        Assert.Equal(before, Contents());
+
+        List<(string, long, DateTime)> Contents() =>
+            [.. new DirectoryInfo(Path.GetDirectoryName(model)!).EnumerateFiles("*", SearchOption.AllDirectories).Select(file => (file.FullName, file.Length, file.LastWriteTimeUtc)).Order()];
+    }
+
+    [Fact]
+    public void OptionsWithoutAPartAreSaid()
+    {
+        using var folder = new TemporaryFolder();
+        CommandRun.Of("adapter", "combine", s_pirate, s_grumpy, "--method", "ties", "-o", folder["x"]).Refused(2, "--density");
+        Assert.Contains("note: --density, --rank have no part in cat", Note(s_pirate, s_grumpy, "--density", "0.5", "--rank", "3"));
+        Assert.Contains("note: --seed has no part in ties.", Note(s_pirate, s_grumpy, "--method", "TIES", "--density", "0.5", "--seed", "1"));
+        Assert.Contains("note: --method, --rank have no part in one adapter alone", Note(s_pirate, "--method", "svd", "--rank", "3"));
+
+        string Note(params string[] arguments)
+        {
+            var run = CommandRun.Of(["adapter", "combine", .. arguments, "-o", folder["x"]]);
+            Assert.Equal(0, run.ExitCode);
+            return run.Error;
+        }
+    }
+
+    [Fact]
+    public void ManyAdaptersAreOnAtOnce()
+    {
+        string[] one = [.. Enumerable.Repeat((string[])["-a", $"{s_pirate}:0.025"], 40).SelectMany(pair => pair)];
+        Assert.Equal(Run("-a", s_pirate), Run(one));
+
+        static string Run(params string[] adapters) => CommandRun.Of(["run", "-m", CommandRun.Lantern, "-p", "What is LoRA?", "-n", "8", "--greedy", .. adapters]).Succeeded().Text;
+    }
+
+    [Fact]
+    public void AReportGivesOneScalingOnlyWhereThereIsOne()
+    {
+        using var folder = new TemporaryFolder();
+        var scaling = CommandRun.Of("inspect", s_pirate, "--json").Succeeded().Json;
+        Assert.Equal(System.Text.Json.JsonValueKind.Number, scaling.GetProperty("scaling").ValueKind);
+        Assert.False(scaling.GetProperty("lora_bias").GetBoolean());
+        foreach (var file in Directory.GetFiles(s_pirate, "adapter_*")) File.Copy(file, folder[Path.GetFileName(file)]);
+        var config = File.ReadAllText(folder["adapter_config.json"]);
+        File.WriteAllText(folder["adapter_config.json"], config.Replace("\"alpha_pattern\": {}", "\"alpha_pattern\": {\"q_proj\": 3}", StringComparison.Ordinal));
+        Assert.Equal(System.Text.Json.JsonValueKind.Null, CommandRun.Of("inspect", Path.GetDirectoryName(folder["x"])!, "--json").Succeeded().Json.GetProperty("scaling").ValueKind);
+    }
+
     private static string Logits(params string[] adapters) =>
         CommandRun.Of(["logits", "-m", CommandRun.Lantern, "--tokens", "1,276,201,460", .. adapters]).Succeeded().Text;
 }

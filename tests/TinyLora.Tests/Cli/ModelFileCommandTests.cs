@@ -141,6 +141,7 @@ public class ModelFileCommandTests
         Assert.Contains("decode64", CommandRun.Of("bench", "-m", Lantern).Succeeded().Text, StringComparison.Ordinal);
         Assert.Contains("decode64-batch8", CommandRun.Of("bench", "-m", Lantern, "-a", CommandRun.Adapter("pirate"), "--sets", "--json").Succeeded().Text, StringComparison.Ordinal);
         CommandRun.Of("bench", "-m", Lantern, "-a", CommandRun.Adapter("pirate"), "--sets", "--generate", "0").Refused(2, "--sets");
+        CommandRun.Of("bench", "-m", Lantern, "--sets").Refused(2, "--sets needs an adapter");
         CommandRun.Of("bench", "-m", Lantern, "--prompt", "0").Refused(2, "--prompt");
         CommandRun.Of("bench", "-m", Lantern, "--repetitions", "0").Refused(2, "--repetitions");
     }
