@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Runtime.InteropServices;
 
 namespace TinyLora.Cli;
@@ -5,9 +6,13 @@ namespace TinyLora.Cli;
 /// <summary>Where a command reads and writes: bytes, so that text is UTF-8 without a byte order mark on every machine.</summary>
 internal sealed class Terminal(Func<Stream> openInput, Stream output, Stream error) : IDisposable
 {
+    // Who ends a process often tells it twice, itself and its group.
+    private static readonly TimeSpan s_sameSignal = TimeSpan.FromMilliseconds(300);
+
     private readonly Lock _lock = new();
     private Stream? _input;
     private CancellationTokenSource? _work;
+    private long _interrupted;
     private IDisposable? _termination;
 
     /// <summary>Standard input, opened at its first use: most commands need none.</summary>
@@ -40,13 +45,15 @@ internal sealed class Terminal(Func<Stream> openInput, Stream output, Stream err
         }
     }
 
-    /// <summary>What Ctrl-C does: ends the work at hand; false if there is none, or it was told already.</summary>
+    /// <summary>What Ctrl-C does: ends the work at hand; false if there is none, or it was told already and still goes on.</summary>
     public bool Interrupt()
     {
         lock (_lock)
         {
-            if (_work is not { IsCancellationRequested: false } work) return false;
-            work.Cancel();
+            if (_work == null) return false;
+            if (_work.IsCancellationRequested) return Stopwatch.GetElapsedTime(_interrupted) < s_sameSignal;
+            _interrupted = Stopwatch.GetTimestamp();
+            _work.Cancel();
             return true;
         }
     }

@@ -306,7 +306,7 @@ public sealed class LoraAdapter : IDisposable
     /// <exception cref="InvalidOperationException">Both replace the same tensor.</exception>
     internal void RefuseConflict(LoraAdapter other, ModelShape shape)
     {
-        if (other.Content.ConflictWith(_content, shape) is { } tensor) throw new InvalidOperationException($"The adapters {Path} and {other.Path} both replace {tensor}: only one of them can at a time.");
+        if (other.Content.ConflictWith(_content, shape) is { } tensor) throw new InvalidOperationException($"The adapters {Path} and {other.Path} both replace {tensor}: only one of them can do so at a time.");
     }
 
     /// <summary>Whether every tensor has its place in a model; nothing is laid out.</summary>
