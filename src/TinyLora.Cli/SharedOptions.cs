@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 
 namespace TinyLora.Cli;
 
@@ -8,7 +9,12 @@ internal static class SharedOptions
     public const int MaxThreadCount = 256;
 
     public static Option<string> Model(string holds = "a GGUF file or a Hugging Face folder", bool required = true) =>
-        new("--model", "-m") { Description = $"The model: {holds}.", HelpName = "MODEL", Required = required };
+        new Option<string>("--model", "-m") { Description = $"The model: {holds}.", HelpName = "MODEL", Required = required }.NotEmpty();
+
+    public static Option<string> Output(string description, string name, bool required = true) =>
+        new Option<string>("--output", "-o") { Description = description, HelpName = name, Required = required }.NotEmpty();
+
+    public static Argument<string> Path(string name, string description) => new Argument<string>(name) { Description = description }.NotEmpty();
 
     public static Option<AdapterArgument[]> Adapters() => new("--adapter", "-a")
     {
@@ -48,8 +54,26 @@ internal static class SharedOptions
         return option;
     }
 
+    /// <summary>Wants a value that is not the empty text.</summary>
+    public static Option<string> NotEmpty(this Option<string> option)
+    {
+        option.Validators.Add(result => RefuseEmpty(result, option.Name));
+        return option;
+    }
+
+    private static Argument<string> NotEmpty(this Argument<string> argument)
+    {
+        argument.Validators.Add(result => RefuseEmpty(result, argument.Name));
+        return argument;
+    }
+
+    private static void RefuseEmpty(SymbolResult result, string name)
+    {
+        if (result.Tokens.Any(token => token.Value.Length == 0)) result.AddError($"{name} needs a value, not an empty one.");
+    }
+
     /// <summary>Whether the option stands on the command line.</summary>
     public static bool Has(this ParseResult parsed, Option option) => parsed.GetResult(option) is { Implicit: false };
 
-    public static bool Has(this System.CommandLine.Parsing.SymbolResult parsed, Option option) => parsed.GetResult(option) is { Implicit: false };
+    public static bool Has(this SymbolResult parsed, Option option) => parsed.GetResult(option) is { Implicit: false };
 }

@@ -8,8 +8,8 @@ namespace TinyLora.Cli.Commands;
 /// <summary><c>tinylora adapter convert</c>: an adapter from one form to another; <c>tinylora adapter combine</c>: one of several.</summary>
 internal sealed class AdapterCommand
 {
-    private readonly Argument<string> _input = new("IN") { Description = "An adapter of any form." };
-    private readonly Argument<string> _output = new("OUT") { Description = "A file .gguf, or a PEFT folder." };
+    private readonly Argument<string> _input = SharedOptions.Path("IN", "An adapter of any form.");
+    private readonly Argument<string> _output = SharedOptions.Path("OUT", "A file .gguf, or a PEFT folder.");
     private readonly Option<string> _model = SharedOptions.Model(required: false);
     private readonly Argument<AdapterArgument[]> _parts = new("ADAPTER[:WEIGHT]")
     {
@@ -23,7 +23,7 @@ internal sealed class AdapterCommand
     private readonly Option<float> _density = new("--density") { Description = "The share of the numbers that ties, dare and magnitude_prune keep, above 0 up to 1.", HelpName = "D", CustomParser = Numbers.Real(share => share is > 0 and <= 1, "above 0 up to 1") };
     private readonly Option<int> _rank = SharedOptions.Count("--rank", "The rank of the svd forms; the largest of the adapters' unless given.", 1);
     private readonly Option<ulong> _seed = new("--seed") { Description = "Of the random masks of the dare forms.", HelpName = "S", CustomParser = Numbers.Seed };
-    private readonly Option<string> _combined = new("--output", "-o") { Description = "A file .gguf, or a PEFT folder.", HelpName = "OUT", Required = true };
+    private readonly Option<string> _combined = SharedOptions.Output("A file .gguf, or a PEFT folder.", "OUT");
 
     public static Command Create(Terminal terminal)
     {

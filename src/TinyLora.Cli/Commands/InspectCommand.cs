@@ -8,8 +8,8 @@ namespace TinyLora.Cli.Commands;
 /// <summary><c>tinylora inspect</c>: what the file of a model or an adapter holds.</summary>
 internal sealed class InspectCommand
 {
-    private readonly Argument<string> _path = new("PATH") { Description = "A model or an adapter, of any form." };
-    private readonly Option<string> _model = new("--model", "-m") { Description = "Says whether the adapter fits this model.", HelpName = "MODEL" };
+    private readonly Argument<string> _path = SharedOptions.Path("PATH", "A model or an adapter, of any form.");
+    private readonly Option<string> _model = new Option<string>("--model", "-m") { Description = "Says whether the adapter fits this model.", HelpName = "MODEL" }.NotEmpty();
     private readonly Option<bool> _json = SharedOptions.Flag("--json", "Write one JSON object.");
 
     public static Command Create(Terminal terminal)

@@ -10,7 +10,7 @@ internal sealed class LogitsCommand
     private readonly Option<int[]> _tokens = new("--tokens") { Description = "The prompt's tokens. Needs no tokenizer.", HelpName = "1,2,3", CustomParser = Numbers.List };
     private readonly Option<string> _prompt = SharedOptions.Prompt(required: false);
     private readonly Option<bool> _special = SharedOptions.Flag("--special", "Recognise special tokens in the text.");
-    private readonly Option<string> _output = new("--output", "-o") { Description = "Where input_ids and logits are written.", HelpName = "OUT.safetensors" };
+    private readonly Option<string> _output = SharedOptions.Output("Where input_ids and logits are written.", "OUT.safetensors", required: false);
     private readonly Option<int> _last = SharedOptions.Count("--last", "Only the last N rows.", 1);
     private readonly Option<int> _chunk = SharedOptions.Count("--chunk", "Tokens that are computed at a time; 1: decode. Changes no bit.", 1);
 

@@ -6,9 +6,9 @@ namespace TinyLora.Cli.Commands;
 /// <summary><c>tinylora manifest</c>: what the source generator needs to know of a model.</summary>
 internal sealed class ManifestCommand
 {
-    private readonly Argument<string> _model = new("MODEL") { Description = "A GGUF file or a Hugging Face folder." };
+    private readonly Argument<string> _model = SharedOptions.Path("MODEL", "A GGUF file or a Hugging Face folder.");
     private readonly Option<int[]> _ranks = new("--ranks") { Description = $"Ranks of adapters to generate kernels for, 1 to {ModelManifest.MaxRank}.", HelpName = "8,16", CustomParser = Numbers.Ranks };
-    private readonly Option<string> _output = new("--output", "-o") { Description = "Where the manifest is written.", HelpName = "FILE", Required = true };
+    private readonly Option<string> _output = SharedOptions.Output("Where the manifest is written.", "FILE");
 
     public static Command Create()
     {

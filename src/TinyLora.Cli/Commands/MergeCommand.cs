@@ -12,7 +12,7 @@ internal sealed class MergeCommand
 
     private readonly Option<string> _model = SharedOptions.Model();
     private readonly Option<AdapterArgument[]> _adapters = SharedOptions.Adapters();
-    private readonly Option<string> _output = new("--output", "-o") { Description = "The new GGUF file or folder, of the model's own kind; it must not exist.", HelpName = "OUT", Required = true };
+    private readonly Option<string> _output = SharedOptions.Output("The new GGUF file or folder, of the model's own kind; it must not exist.", "OUT");
     private readonly Option<bool> _allowOtherBase = SharedOptions.AllowOtherBase();
     private readonly Option<string> _type = TypeOption();
 

@@ -7,7 +7,7 @@ namespace TinyLora.Cli.Commands;
 internal sealed class TemplateCommand
 {
     private readonly Option<string> _model = SharedOptions.Model();
-    private readonly Argument<string> _messages = new("MESSAGES.json") { Description = "An array of {role, content}, or an object with it as messages, and perhaps add_generation_prompt." };
+    private readonly Argument<string> _messages = SharedOptions.Path("MESSAGES.json", "An array of {role, content}, or an object with it as messages, and perhaps add_generation_prompt.");
 
     public static Command Create(Terminal terminal)
     {

@@ -89,6 +89,11 @@ public class AdapterCommandTests
         CommandRun.Of("adapter", "combine", s_pirate, CommandRun.Adapter("commands"), "--method", "linear", "-o", output).Refused(1, "rank");
         CommandRun.Of("adapter", "combine", s_pirate, s_grumpy, "-o", output + ".gguf").Refused(2, "-m MODEL");
         CommandRun.Of("merge", "-m", CommandRun.Lantern, "-o", output).Refused(2, "--adapter");
+        CommandRun.Of("merge", "-m", "", "-a", s_pirate, "-o", output).Refused(2, "--model");
+        CommandRun.Of("merge", "-m", CommandRun.Lantern, "-a", s_pirate, "-o", "").Refused(2, "--output");
+        CommandRun.Of("adapter", "convert", "", output).Refused(2, "IN");
+        CommandRun.Of("adapter", "convert", s_pirate, "").Refused(2, "OUT");
+        CommandRun.Of("inspect", "").Refused(2, "PATH");
         Assert.False(Path.Exists(output));
     }
 
