@@ -46,6 +46,7 @@ public static unsafe class AdapterCombination
 
     private static LoraAdapter Make(CombinationMethod method, ReadOnlySpan<LoraAdapter> adapters, ReadOnlySpan<float> weights, CombinationOptions options)
     {
+        var baseHash = SharedBaseHash(adapters);
         var modules = new SortedDictionary<(int Layer, WeightKind Kind), List<(LoraPair Pair, double Weight)>>();
         var rank = options.Rank;
         for (var i = 0; i < adapters.Length; i++)
@@ -91,7 +92,7 @@ public static unsafe class AdapterCombination
             Pairs = pairs,
             Alpha = pairs[0].Alpha,
             BaseModel = first.BaseModel,
-            BaseHash = SharedBaseHash(adapters),
+            BaseHash = baseHash,
             Memory = memory,
         }, made);
     }
@@ -107,7 +108,7 @@ public static unsafe class AdapterCombination
             ref var other = ref found[(int)hash.Kind];
             if (other != null && other.BaseHash != hash)
             {
-                if (adapter.AllowsOtherBase) return null;
+                if (adapter.AllowsOtherBase || other.AllowsOtherBase) return null;
                 throw new ArgumentException($"{adapter.Path} is for another base than {other.Path}: {hash} and {other.BaseHash} (AllowsOtherBase, or --allow-other-base, combines them).", nameof(adapters));
             }
             other ??= adapter;

@@ -82,7 +82,8 @@ internal static class AdapterFile
         return folder;
     }
 
-    private static string? FindConfig(string weights)
+    /// <summary>The configuration beside a file of weights, or null.</summary>
+    public static string? FindConfig(string weights)
     {
         var own = Path.ChangeExtension(weights, ".json");
         if (File.Exists(own) && own != weights) return own;

@@ -68,6 +68,7 @@ public static class AdapterMerge
         var report = new List<MergedTensor>();
         void WriteData(Stream stream, int tensor)
         {
+            cancellation.ThrowIfCancellationRequested();
             if (MergedRows.Write(stream, plan.Tensors[tensor], merger, cancellation) is { } changed) report.Add(changed);
         }
         try
@@ -75,11 +76,13 @@ public static class AdapterMerge
             if (weights.Gguf is { } gguf)
             {
                 MergedGguf.Write(unfinished, gguf, plan, type, WriteData);
+                cancellation.ThrowIfCancellationRequested();
                 File.Move(unfinished, output);
                 return report;
             }
             Directory.CreateDirectory(unfinished);
             MergedFolder.Write(unfinished, weights.Folder!, weights.Metadata, plan, type, WriteData);
+            cancellation.ThrowIfCancellationRequested();
             Directory.Move(unfinished, output);
             return report;
         }

@@ -6,10 +6,12 @@ namespace TinyLora.Adapters;
 /// <summary>What the writers of adapters share.</summary>
 internal static unsafe class AdapterOutput
 {
+    private static int s_count;
+
     /// <summary>Writes a file beside its place and moves it there, so that no one sees a part of it.</summary>
     public static void Replace(string path, Action<Stream> write)
     {
-        var unfinished = $"{path}.{Environment.ProcessId}.unfinished";
+        var unfinished = $"{path}.{Environment.ProcessId}-{Interlocked.Increment(ref s_count)}.unfinished";
         try
         {
             using (var stream = new FileStream(unfinished, FileMode.Create, FileAccess.Write)) write(stream);

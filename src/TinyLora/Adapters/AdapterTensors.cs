@@ -39,38 +39,26 @@ internal sealed class AdapterTensors : IDisposable
     /// <exception cref="InvalidDataException">It is damaged, or none of the formats that are read.</exception>
     public static AdapterTensors Open(string path)
     {
-        if (IsTorch(path))
+        Span<byte> start = stackalloc byte[16];
+        start = start[..Read(path, start)];
+        // A safetensors file may begin with the bytes of torch's, the length of its header; but then the header's brace follows.
+        var isHeader = start.Length > 8 && start[8] == '{';
+        if (!isHeader && TorchFile.IsTorch(start))
         {
             var torch = TorchFile.Open(path);
             return new AdapterTensors(path, torch, torch.Tensors, new Dictionary<string, string>());
         }
-        if (!IsSafetensors(path)) Throw.BadFile(path, "format", "neither GGUF nor safetensors nor a file of torch's", "an adapter in one of them");
+        // Text would begin with the length of an exabyte.
+        if (!isHeader && start.Length == 16 && BinaryPrimitives.ReadUInt64LittleEndian(start) >> 40 != 0) Throw.BadFile(path, "format", "neither GGUF nor safetensors nor a file of torch's", "an adapter in one of them");
         var file = SafetensorsFile.Open(path);
         return new AdapterTensors(path, file, file.Tensors, file.Metadata);
     }
 
     public void Dispose() => _file.Dispose();
 
-    private static bool IsTorch(string path)
-    {
-        if (!File.Exists(path)) return false;
-        Span<byte> start = stackalloc byte[16];
-        var read = start[..Read(path, start)];
-        // A safetensors file may begin with the same bytes, the length of its header; but then the header's brace follows.
-        return (read.Length <= 8 || read[8] != '{') && TorchFile.IsTorch(read);
-    }
-
-    // By the length of a header, which nothing else begins with: text would be one of an exabyte.
-    private static bool IsSafetensors(string path)
-    {
-        if (!File.Exists(path)) return true;
-        Span<byte> start = stackalloc byte[16];
-        var read = start[..Read(path, start)];
-        return read.Length < 16 || read[8] == '{' || BinaryPrimitives.ReadInt64LittleEndian(read) is >= 0 and < 1L << 40;
-    }
-
     private static int Read(string path, Span<byte> start)
     {
+        if (!File.Exists(path)) return 0;
         using var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 0);
         return stream.ReadAtLeast(start, start.Length, throwOnEndOfStream: false);
     }

@@ -6,6 +6,8 @@ namespace TinyLora.Adapters;
 /// <summary>Writes a tensor of a merged model and measures what its type loses.</summary>
 internal static unsafe class MergedRows
 {
+    private const int CopyBytes = 16 << 20;
+
     /// <returns>What became of it, or null where its bytes are the base's.</returns>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     /// <exception cref="InvalidDataException">A number is not finite after the merge, or too large for the type.</exception>
@@ -14,7 +16,11 @@ internal static unsafe class MergedRows
         var source = tensor.Source;
         if (!tensor.IsChanged && source != null && source.Type == tensor.Type)
         {
-            for (var at = 0L; at < source.ByteCount; at += int.MaxValue) stream.Write(new ReadOnlySpan<byte>(source.Data + at, (int)Math.Min(int.MaxValue, source.ByteCount - at)));
+            for (var at = 0L; at < source.ByteCount; at += CopyBytes)
+            {
+                cancellation.ThrowIfCancellationRequested();
+                stream.Write(new ReadOnlySpan<byte>(source.Data + at, (int)Math.Min(CopyBytes, source.ByteCount - at)));
+            }
             return null;
         }
         var (type, columns) = (tensor.Type!.Value, tensor.Columns);

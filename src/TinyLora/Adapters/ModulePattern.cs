@@ -21,6 +21,9 @@ internal sealed class ModulePattern
         if (_name == null) _expression = new Regex($@"\A(.*\.)?({key})$", RegexOptions.CultureInvariant, patience);
     }
 
+    /// <summary>Whether an expression that .NET understands may mean something else in Python: {,n} counts from zero there and is literal text here; two brackets in a row can be a subtraction here.</summary>
+    public static bool IsAmbiguous(string expression) => expression.Contains("{,", StringComparison.Ordinal) || expression.Contains("-[", StringComparison.Ordinal);
+
     /// <exception cref="RegexMatchTimeoutException">It takes too long.</exception>
     public bool IsMatch(string module)
     {

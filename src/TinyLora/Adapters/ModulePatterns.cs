@@ -14,7 +14,7 @@ internal sealed class ModulePatterns
     private const int MaxKeyLength = 1000;
     // A key for each module of a large model is about a thousand.
     private const int MaxCount = 10_000;
-    // An adapter of a large model has about a thousand modules; an honest pattern takes microseconds for each. Two fields together stay below a second.
+    // An adapter of a large model has about a thousand modules; an honest pattern takes microseconds for each. All fields together take about a second at most.
     private static readonly TimeSpan s_budget = TimeSpan.FromMilliseconds(350);
     private static readonly TimeSpan s_patience = TimeSpan.FromMilliseconds(100);
 
@@ -79,8 +79,7 @@ internal sealed class ModulePatterns
     private ModulePattern Compile(string key)
     {
         var start = Stopwatch.GetTimestamp();
-        // {,n} counts from zero in Python and is literal text in .NET; two brackets in a row can be a subtraction there.
-        if (key.Length > MaxKeyLength || key.Contains("{,", StringComparison.Ordinal) || key.Contains("-[", StringComparison.Ordinal))
+        if (key.Length > MaxKeyLength || ModulePattern.IsAmbiguous(key))
             Throw.NotSupported(_path, $"{_field}: the pattern {key}");
         if (_spent > s_budget) RefuseSlow();
         try

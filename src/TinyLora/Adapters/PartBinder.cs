@@ -99,12 +99,14 @@ internal sealed unsafe class PartBinder
     /// <summary>What <c>bias</c> promises, and what whole projections have, must be in the file for each bias of the model.</summary>
     private void CheckBiases()
     {
+        // Most versions of PEFT lose all biases of lora_only (huggingface/peft#3306) and load such files with the base's.
+        var promised = _content.Biases == TrainedBiases.OfLora && !_content.Others.Any(tensor => tensor.Part == AdapterPart.Bias) ? TrainedBiases.None : _content.Biases;
         var hasLora = new HashSet<(WeightKind, int)>(_content.Pairs.Select(pair => (pair.Kind, pair.Layer)));
         for (var layer = 0; layer < _shape.LayerCount; layer++)
             for (var kind = WeightKind.Query; kind <= WeightKind.Down; kind++)
             {
                 if (LinearOf(_weights, kind, layer) is { Bias: null } || _content.Find(AdapterPart.Bias, kind, layer) != null) continue;
-                var isPromised = _content.Biases == TrainedBiases.All || (_content.Biases == TrainedBiases.OfLora && hasLora.Contains((kind, layer)));
+                var isPromised = promised == TrainedBiases.All || (promised == TrainedBiases.OfLora && hasLora.Contains((kind, layer)));
                 if (isPromised || _content.Find(AdapterPart.Weight, kind, layer) != null)
                     Throw.BadFile(_content.Path, $"{ModuleName.Of(kind, layer)}.bias", "no such tensor", isPromised ? "one, as bias says" : "one, as the saved module of the model has");
             }
@@ -194,8 +196,7 @@ internal sealed unsafe class PartBinder
             case AdapterPart.Bias:
                 ref readonly var w = ref LinearOf(_weights, tensor.Kind, tensor.Layer);
                 var shift = Vector(matrix, Sources(tensor.Kind, w.Rows));
-                if (w.Bias != null)
-                    for (var r = 0; r < w.Rows; r++) shift[r] -= w.Bias[r];
+                for (var r = 0; r < w.Rows; r++) shift[r] -= w.Bias[r];
                 parts.Shifts ??= new nint[ProjectionCount * _shape.LayerCount + 1];
                 parts.Shifts[ProjectionCount * tensor.Layer + (tensor.Kind - WeightKind.Query)] = (nint)shift;
                 parts.Changes |= AdapterChanges.Biases;

@@ -12,13 +12,15 @@ namespace TinyLora.Adapters;
 /// </summary>
 internal sealed class PeftTargets(string path)
 {
+    // Far above any honest one.
+    private const int MaxLength = 10_000, MaxLayerPatterns = 100;
     // Of all expressions together; whoever takes longer is not checked.
     private static readonly TimeSpan s_budget = TimeSpan.FromMilliseconds(350);
     private static readonly TimeSpan s_patience = TimeSpan.FromMilliseconds(100);
 
-    private string[]? _names;
+    private HashSet<string>? _names;
     private Regex? _expression;
-    private string[] _excludedNames = [];
+    private HashSet<string>? _excludedNames;
     private Regex? _excluded;
     private HashSet<int>? _layers;
     private readonly List<Regex> _layerPatterns = [];
@@ -28,16 +30,12 @@ internal sealed class PeftTargets(string path)
     /// <summary>target_modules: a list of names or of their last parts, an expression for whole names, or all-linear; null leaves it to the model's type.</summary>
     public void ReadTargets(JsonElement value)
     {
-        if (value.ValueKind == JsonValueKind.String && value.ValueEquals("all-linear")) return;
+        if (value.ValueKind == JsonValueKind.String && "all-linear".Equals(value.GetString(), StringComparison.OrdinalIgnoreCase)) return;
         (_names, _expression) = Modules("target_modules", value);
     }
 
     /// <summary>exclude_modules, of the same form.</summary>
-    public void ReadExcluded(JsonElement value)
-    {
-        (var names, _excluded) = Modules("exclude_modules", value);
-        _excludedNames = names ?? [];
-    }
+    public void ReadExcluded(JsonElement value) => (_excludedNames, _excluded) = Modules("exclude_modules", value);
 
     /// <summary>layers_to_transform: a layer or some; they count for a list of targets only.</summary>
     public void ReadLayers(JsonElement value)
@@ -58,7 +56,8 @@ internal sealed class PeftTargets(string path)
         foreach (var pattern in Items(value))
         {
             if (pattern.ValueKind != JsonValueKind.String) Throw.BadFile(path, "layers_pattern", pattern.GetRawText(), "a name");
-            if (pattern.GetString() is { Length: > 0 } name && Compile($@"\A.*?\.{name}\.(\d+)\.") is { } expression) _layerPatterns.Add(expression);
+            if (_layerPatterns.Count == MaxLayerPatterns) _isUnclear = true;
+            else if (pattern.GetString() is { Length: > 0 } name && Compile($@"\A.*?\.{name}\.(\d+)\.") is { } expression) _layerPatterns.Add(expression);
         }
     }
 
@@ -70,7 +69,7 @@ internal sealed class PeftTargets(string path)
         {
             if (Names(_excludedNames, module) || (!_isUnclear && _excluded?.IsMatch(module) == true)) return "exclude_modules";
             if (_expression != null) return _isUnclear || _expression.IsMatch(module) ? null : "target_modules";
-            if (_names == null || Array.IndexOf(_names, module) >= 0) return null;
+            if (_names == null || _names.Contains(module)) return null;
             if (!Names(_names, module)) return "target_modules";
             return _layers is { Count: > 0 } && !_isUnclear && !(LayerOf(module) is { } layer && _layers.Contains(layer)) ? "layers_to_transform" : null;
         }
@@ -94,25 +93,32 @@ internal sealed class PeftTargets(string path)
         return null;
     }
 
-    private (string[]? Names, Regex? Expression) Modules(string field, JsonElement value)
+    private (HashSet<string>? Names, Regex? Expression) Modules(string field, JsonElement value)
     {
         if (value.ValueKind == JsonValueKind.Null) return (null, null);
         if (value.ValueKind == JsonValueKind.String) return (null, Compile($@"\A(?:{value.GetString()})\z"));
         if (value.ValueKind != JsonValueKind.Array) Throw.BadFile(path, field, value.GetRawText(), "a list of names, or an expression");
-        var names = new List<string>();
+        var names = new HashSet<string>(StringComparer.Ordinal);
         foreach (var name in value.EnumerateArray())
         {
             if (name.ValueKind != JsonValueKind.String) Throw.BadFile(path, field, name.GetRawText(), "a name");
             names.Add(name.GetString()!);
         }
-        return ([.. names], null);
+        return (names, null);
     }
 
-    private static bool Names(string[] names, string module)
+    /// <summary>Whether a module's name, or what follows one of its dots, is among the names.</summary>
+    private static bool Names(HashSet<string>? names, ReadOnlySpan<char> module)
     {
-        foreach (var name in names)
-            if (module.EndsWith(name, StringComparison.Ordinal) && (module.Length == name.Length || module[^(name.Length + 1)] == '.')) return true;
-        return false;
+        if (names == null) return false;
+        var found = names.GetAlternateLookup<ReadOnlySpan<char>>();
+        while (!found.Contains(module))
+        {
+            var dot = module.IndexOf('.');
+            if (dot < 0) return false;
+            module = module[(dot + 1)..];
+        }
+        return true;
     }
 
     private static IEnumerable<JsonElement> Items(JsonElement value) => value.ValueKind == JsonValueKind.Array ? value.EnumerateArray() : [value];
@@ -120,6 +126,11 @@ internal sealed class PeftTargets(string path)
     // Python's dialect is not quite .NET's; where they part, nothing is checked.
     private Regex? Compile(string expression)
     {
+        if (expression.Length > MaxLength || ModulePattern.IsAmbiguous(expression))
+        {
+            _isUnclear = true;
+            return null;
+        }
         try
         {
             return new Regex(expression, RegexOptions.CultureInvariant, s_patience);

@@ -9,7 +9,7 @@ public sealed record SessionOptions
     /// </summary>
     public int ContextLength { get; init; }
 
-    /// <summary>Tokens that are computed together in a prefill, 1 to 128. It changes no bit.</summary>
+    /// <summary>Tokens that the session alone computes together in a prefill, 1 to 128; a batch fills its passes. It changes no bit.</summary>
     public int ChunkLength { get; init; } = Activations.MaxRows;
 
     /// <summary>

@@ -302,8 +302,13 @@ public sealed unsafe class AdapterMergeTests : IDisposable
         using var weights = ModelWeights.Open(Shared.Path(model));
         using var files = new RandomAdapter(weights, 4).Lora(WeightKind.Query, 0, 4).WritePeft();
         using var adapter = new LoraAdapter(files.Folder);
-        Assert.Throws<OperationCanceledException>(() => AdapterMerge.Merge(weights.Path, [adapter], _output, cancellation: new CancellationToken(canceled: true)));
-        Assert.False(Path.Exists(_output));
+        foreach (var scale in (float[])[1, 0])
+        {
+            // At 0 nothing is computed, all is copied.
+            adapter.Scale = scale;
+            Assert.Throws<OperationCanceledException>(() => AdapterMerge.Merge(weights.Path, [adapter], _output, cancellation: new CancellationToken(canceled: true)));
+            Assert.False(Path.Exists(_output));
+        }
     }
 
     [SkippableFact]

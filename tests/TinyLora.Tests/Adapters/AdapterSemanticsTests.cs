@@ -253,6 +253,8 @@ public sealed unsafe class AdapterSemanticsTests
     [SkippableTheory]
     [InlineData("""{"target_modules":null,"layers_to_transform":[1]}""")]
     [InlineData("""{"target_modules":"all-linear"}""")]
+    [InlineData("""{"target_modules":"All-Linear"}""")]
+    [InlineData("""{"target_modules":"model\\.layers\\.\\d{,2}\\..*_proj"}""")]
     [InlineData("""{"target_modules":["q_proj","q_proj","x"],"layers_to_transform":[0,7],"layers_pattern":["h","layers"],"exclude_modules":["mlp"]}""")]
     [InlineData("""{"target_modules":["model.layers.0.self_attn.q_proj"],"layers_to_transform":[1]}""")]
     [InlineData("""{"target_modules":"(?:.*?(?:language|model).*?self_attn.*?(?:q|k)_proj.*?)|(?:\\bmodel\\.layers\\.[\\d]{1,}\\.x)"}""")]
@@ -283,6 +285,20 @@ public sealed unsafe class AdapterSemanticsTests
         var message = Assert.Throws<InvalidDataException>(() => Bound.Bind(adapter, weights)).Message;
         Assert.Contains($"model.layers.1.", message);
         Assert.Contains($"{tensor}: found no such tensor", message);
+    }
+
+    [SkippableFact]
+    public void An_adapter_whose_biases_PEFT_has_lost_goes_on()
+    {
+        using var weights = ModelWeights.Open(Shared.Path("golden/peft/models/llama-biases"));
+        using var files = new RandomAdapter(weights, 2).LoraOnAll().WritePeft("""{"bias":"lora_only"}""");
+        using var adapter = new LoraAdapter(files.Folder);
+        Bound.Bind(adapter, weights).Dispose();
+        files.Biases().WithoutBias(WeightKind.Down, 1).WritePeft("""{"bias":"lora_only"}""");
+        using var some = new LoraAdapter(files.Folder);
+        Assert.Contains("down_proj.bias", Assert.Throws<InvalidDataException>(() => Bound.Bind(some, weights)).Message);
+        files.WritePeft("""{"bias":"none"}""");
+        Assert.Contains("bias does not ask for", Assert.Throws<InvalidDataException>(() => new LoraAdapter(files.Folder)).Message);
     }
 
     [SkippableFact]

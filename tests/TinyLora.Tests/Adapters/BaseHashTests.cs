@@ -136,8 +136,11 @@ public sealed class BaseHashTests : IDisposable
         using var foreign = new LoraAdapter(Path.Combine(_folder, "other"));
         Assert.Contains("another base", Assert.Throws<ArgumentException>(() => AdapterCombination.Combine(CombinationMethod.Cat, [hashed, exact, foreign], [1, 1, 1])).Message);
         foreign.AllowsOtherBase = true;
-        using var allowed = AdapterCombination.Combine(CombinationMethod.Cat, [hashed, foreign], [1, 1]);
-        Assert.Null(allowed.BaseHash);
+        foreach (var order in (LoraAdapter[][])[[hashed, foreign], [foreign, hashed]])
+        {
+            using var allowed = AdapterCombination.Combine(CombinationMethod.Cat, order, [1, 1]);
+            Assert.Null(allowed.BaseHash);
+        }
     }
 
     [Theory]
