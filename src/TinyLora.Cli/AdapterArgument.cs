@@ -19,6 +19,9 @@ internal readonly record struct AdapterArgument(string Path, float Scale)
         return adapters;
     }
 
+    /// <summary>What is read: the folder, or the file and the configuration beside it.</summary>
+    public static IEnumerable<string?> Files(string path) => File.Exists(path) ? [path, AdapterFile.FindConfig(path)] : [path];
+
     public LoraAdapter Load(bool allowsOtherBase) => new(Path) { Scale = Scale, AllowsOtherBase = allowsOtherBase };
 
     public static AdapterArgument Parse(string text)

@@ -47,7 +47,7 @@ internal sealed class ModelOptionsGroup
     public bool HasAdapters(SymbolResult result) => result.Has(_adapters);
 
     /// <summary>All that is read.</summary>
-    public IEnumerable<string?> Paths(ParseResult parsed) => [parsed.GetValue(_model), .. (parsed.GetValue(_adapters) ?? []).Select(adapter => adapter.Path)];
+    public IEnumerable<string?> Paths(ParseResult parsed) => [parsed.GetValue(_model), .. (parsed.GetValue(_adapters) ?? []).SelectMany(adapter => AdapterArgument.Files(adapter.Path))];
 
     public bool AllowsOtherBase(ParseResult parsed) => parsed.Has(_allowOtherBase);
 

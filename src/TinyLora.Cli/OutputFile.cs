@@ -33,13 +33,30 @@ internal static class OutputFile
     /// <exception cref="UnusableInputException">It is.</exception>
     public static void RefuseInputs(string path, params IEnumerable<string?> inputs)
     {
-        var written = Target(path);
+        string[] written = [Full(path), Real(path)];
         foreach (var input in inputs)
-            if (input != null && Target(input) is var read && (written == read || (Directory.Exists(read) && Path.GetDirectoryName(written) == read)))
-                throw new UnusableInputException($"{path}: would be written and belongs to {input}, which is read; expected another place.");
+        {
+            if (input == null) continue;
+            foreach (var read in (string[])[Full(input), Real(input)])
+                foreach (var file in written)
+                    if (IsSame(file, read) || (File.Exists(file) && IsSame(Path.GetDirectoryName(file), read)))
+                        throw new UnusableInputException($"{path}: would be written and belongs to {input}, which is read; expected another place.");
+        }
     }
 
-    private static string Target(string path) => Path.TrimEndingDirectorySeparator(Path.GetFullPath((Path.Exists(path) ? File.ResolveLinkTarget(path, returnFinalTarget: true)?.FullName : null) ?? path));
+    private static bool IsSame(string? one, string other) =>
+        string.Equals(one, other, OperatingSystem.IsWindows() || OperatingSystem.IsMacOS() ? StringComparison.OrdinalIgnoreCase : StringComparison.Ordinal);
+
+    private static string Full(string path) => Path.TrimEndingDirectorySeparator(Path.GetFullPath(path));
+
+    /// <summary>The path without links.</summary>
+    private static string Real(string path)
+    {
+        var full = Full(path);
+        if (Path.GetDirectoryName(full) is not { } folder) return full;
+        full = Path.Combine(Real(folder), Path.GetFileName(full));
+        return Path.Exists(full) && File.ResolveLinkTarget(full, returnFinalTarget: true) is { } target ? Full(target.FullName) : full;
+    }
 
     private static bool IsSpecial(string path) => OperatingSystem.IsLinux() && Path.GetFullPath(path).StartsWith("/dev/", StringComparison.Ordinal);
 }

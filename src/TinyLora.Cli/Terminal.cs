@@ -23,15 +23,18 @@ internal sealed class Terminal(Func<Stream> openInput, Stream output, Stream err
 
     public Stream Error { get; } = error;
 
+    /// <summary>Whether the process was told to end.</summary>
+    public bool IsEnding { get; private set; }
+
     /// <summary>Whether a person types the input.</summary>
     public bool IsInteractive { get; private init; }
 
-    /// <summary>Standard input, output and error of the process; Ctrl-C and a wish to end it.</summary>
+    /// <summary>Standard input, output and error of the process; Ctrl-C and SIGTERM.</summary>
     public static Terminal OfProcess()
     {
         var terminal = new Terminal(Console.OpenStandardInput, Open(Console.OpenStandardOutput), Open(Console.OpenStandardError)) { IsInteractive = !Console.IsInputRedirected };
         Console.CancelKeyPress += (_, press) => press.Cancel = terminal.Interrupt();
-        terminal._termination = PosixSignalRegistration.Create(PosixSignal.SIGTERM, signal => signal.Cancel = terminal.Interrupt());
+        terminal._termination = PosixSignalRegistration.Create(PosixSignal.SIGTERM, signal => signal.Cancel = terminal.End());
         return terminal;
     }
 
@@ -50,12 +53,19 @@ internal sealed class Terminal(Func<Stream> openInput, Stream output, Stream err
     {
         lock (_lock)
         {
-            if (_work == null) return false;
-            if (_work.IsCancellationRequested) return Stopwatch.GetElapsedTime(_interrupted) < s_sameSignal;
+            if (_interrupted != 0 && Stopwatch.GetElapsedTime(_interrupted) < s_sameSignal) return true;
+            if (_work is not { IsCancellationRequested: false } work) return false;
             _interrupted = Stopwatch.GetTimestamp();
-            _work.Cancel();
+            work.Cancel();
             return true;
         }
+    }
+
+    /// <summary>What SIGTERM does: as Ctrl-C, and no other work begins.</summary>
+    public bool End()
+    {
+        IsEnding = true;
+        return Interrupt();
     }
 
     /// <summary>Ends what <see cref="BeginWork"/> began.</summary>

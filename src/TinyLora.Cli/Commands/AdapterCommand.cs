@@ -43,8 +43,9 @@ internal sealed class AdapterCommand
         {
             if (!result.Has(options._model) && IsGguf(result.GetValue(options._combined))) result.AddError("For a GGUF file the model is needed: -m MODEL.");
             options.CheckBaseHash(result);
-            if (!result.Has(options._density) && result.GetValue(options._parts) is { Length: > 1 } && result.GetValue(options._method) is { } method && MethodOf(method) > CombinationMethod.Svd)
-                result.AddError($"{method} needs --density, the share of the numbers that it keeps.");
+            // By their tokens: values that cannot be read are told of after this.
+            if (!result.Has(options._density) && result.GetResult(options._parts)?.Tokens.Count > 1 && result.GetResult(options._method)?.Tokens is [var method] && Keeps(method.Value))
+                result.AddError($"{method.Value} needs --density, the share of the numbers that it keeps.");
         });
         combine.SetAction(parsed => options.Combine(parsed, terminal));
         return new Command("adapter", "Works on adapters.") { convert, combine };
@@ -53,7 +54,7 @@ internal sealed class AdapterCommand
     private int Combine(ParseResult parsed, Terminal terminal)
     {
         var (parts, output) = (parsed.GetValue(_parts)!, parsed.GetValue(_combined)!);
-        RefuseInputs(output, [parsed.GetValue(_model), .. parts.Select(part => part.Path)]);
+        RefuseInputs(output, [parsed.GetValue(_model), .. parts.SelectMany(part => AdapterArgument.Files(part.Path))]);
         using var weights = OpenBase(parsed);
         using var adapters = new OpenAdapters(parts, parsed.Has(_allowOtherBase));
         var method = MethodOf(parsed.GetValue(_method)!);
@@ -82,7 +83,7 @@ internal sealed class AdapterCommand
 
     private int Convert(ParseResult parsed)
     {
-        RefuseInputs(parsed.GetValue(_output)!, [parsed.GetValue(_model), parsed.GetValue(_input)]);
+        RefuseInputs(parsed.GetValue(_output)!, [parsed.GetValue(_model), .. AdapterArgument.Files(parsed.GetValue(_input)!)]);
         using var weights = OpenBase(parsed);
         using var adapter = new AdapterArgument(parsed.GetValue(_input)!, 1).Load(parsed.Has(_allowOtherBase));
         Save(adapter, parsed.GetValue(_output)!, weights, parsed.GetValue(_baseHash));
@@ -121,6 +122,8 @@ internal sealed class AdapterCommand
         var method = new Option<string>("--method") { Description = "How: " + string.Join(", ", AdapterCombination.Names) + ".", HelpName = "NAME", DefaultValueFactory = _ => "cat" };
         return method.AcceptOnlyFrom([.. AdapterCombination.Names]);
     }
+
+    private static bool Keeps(string method) => AdapterCombination.Names.Skip((int)CombinationMethod.Svd + 1).Contains(method, StringComparer.OrdinalIgnoreCase);
 
     private static CombinationMethod MethodOf(string name) => AdapterCombination.Parse(name.ToLowerInvariant());
 

@@ -37,12 +37,12 @@ internal sealed class ChatCommand
         };
         var chat = new ChatLoop(model, conversation, terminal, _model.AllowsOtherBase(parsed));
         using var lines = new StreamReader(terminal.Input, new UTF8Encoding(encoderShouldEmitUTF8Identifier: false), detectEncodingFromByteOrderMarks: false);
-        while (chat.Goes)
+        while (chat.Goes && !terminal.IsEnding)
         {
             terminal.WritePrompt();
             if (Terminal.ReadLine(lines) is not { } line) break;
             chat.Take(line);
         }
-        return ExitCode.Success;
+        return terminal.IsEnding ? ExitCode.Interrupted : ExitCode.Success;
     }
 }

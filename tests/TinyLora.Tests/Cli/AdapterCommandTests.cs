@@ -84,6 +84,9 @@ public class AdapterCommandTests
         using var folder = new TemporaryFolder();
         var output = folder["out"];
         CommandRun.Of("adapter", "combine", s_pirate, "--method", "sum", "-o", output).Refused(2, "sum");
+        CommandRun.Of("adapter", "combine", s_pirate, s_grumpy, "--method", "sum", "-o", output).Refused(2, "sum");
+        CommandRun.Of("adapter", "combine", s_pirate + ":nan", s_grumpy, "-o", output).Refused(2, "finite");
+        CommandRun.Of("adapter", "combine", s_pirate + ":nan", s_grumpy, "--method", "ties", "-o", output).Refused(2, "");
         CommandRun.Of("adapter", "combine", s_pirate, s_grumpy).Refused(2, "--output");
         CommandRun.Of("adapter", "combine", s_pirate, s_grumpy, "--method", "ties", "--density", "2", "-o", output).Refused(2, "--density");
         CommandRun.Of("adapter", "combine", s_pirate, CommandRun.Adapter("commands"), "--method", "linear", "-o", output).Refused(1, "rank");
@@ -116,7 +119,19 @@ public class AdapterCommandTests
         CommandRun.Of("adapter", "convert", Path.Combine(adapter, "adapter_model.safetensors"), adapter).Refused(1, "which is read");
         CommandRun.Of("adapter", "combine", s_grumpy, adapter + "/:0.5", "-o", adapter + "/").Refused(1, "which is read");
         CommandRun.Of("merge", "-m", model, "-a", adapter, "-o", model).Refused(1, "there already");
+        // Through a linked folder, and the configuration beside a file.
+        Directory.CreateSymbolicLink(folder["linked"], adapter);
+        CommandRun.Of("adapter", "convert", folder["linked"], adapter).Refused(1, "which is read");
+        CommandRun.Of("adapter", "convert", adapter, folder["linked"]).Refused(1, "which is read");
+        Directory.Delete(folder["linked"]);
         Assert.Equal(before, Contents());
+        Directory.CreateDirectory(folder["one"]);
+        File.Copy(Path.Combine(adapter, "adapter_model.safetensors"), Path.Combine(folder["one"], "pirate.safetensors"));
+        File.Copy(Path.Combine(adapter, "adapter_config.json"), Path.Combine(folder["one"], "adapter_config.json"));
+        CommandRun.Of("adapter", "convert", Path.Combine(folder["one"], "pirate.safetensors"), folder["one"]).Refused(1, "which is read");
+        // New files beside what is read take nothing away.
+        CommandRun.Of("adapter", "convert", adapter, Path.Combine(adapter, "own.gguf"), "-m", model).Succeeded();
+        Assert.Equal(0, CommandRun.Of("logits", "-m", model, "-a", adapter, "--tokens", "1", "-o", Path.Combine(adapter, "logits.safetensors")).ExitCode);
 
         List<(string, long, DateTime)> Contents() =>
             [.. new DirectoryInfo(Path.GetDirectoryName(model)!).EnumerateFiles("*", SearchOption.AllDirectories).Select(file => (file.FullName, file.Length, file.LastWriteTimeUtc)).Order()];

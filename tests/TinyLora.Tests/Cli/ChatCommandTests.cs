@@ -56,6 +56,19 @@ public class ChatCommandTests
     }
 
     [Fact]
+    public void ATerminationEndsTheChatWithTheAnswer()
+    {
+        using var output = new MemoryStream();
+        using var error = new MemoryStream();
+        var lines = new MemoryStream("What is LoRA?\nWho are you?\nWhat is LoRA?\n"u8.ToArray());
+        using var interrupting = new FirstWrite(output);
+        using var terminal = new Terminal(() => lines, interrupting, error);
+        interrupting.Written = () => Assert.True(terminal.End() && terminal.End());
+        Assert.Equal(130, Application.Run(["chat", "-m", Lantern, "--greedy"], terminal));
+        Assert.InRange(Encoding.UTF8.GetString(output.ToArray()).TrimEnd('\n').Length, 1, 60);
+    }
+
+    [Fact]
     public void AFullContextIsSaid()
     {
         var chat = Chat(string.Join(' ', Enumerable.Repeat("lantern", 600)) + "\nWho are you?\n");
