@@ -14,7 +14,7 @@ internal sealed unsafe class BoundParts : IDisposable
     /// <summary>[4 · LayerCount + 1] pointers, the final norm last; null where none is replaced.</summary>
     public nint[]? Norms { get; set; }
 
-    /// <summary>[7 · LayerCount + 1], by <see cref="NumberOf"/>: pointers to what must be added to a base's bias to replace it; null where none is.</summary>
+    /// <summary>[7 · LayerCount + 1], by <see cref="NumberOf(WeightKind, int, int)"/>: pointers to what must be added to a base's bias to replace it; null where none is.</summary>
     public nint[]? Shifts { get; set; }
 
     public AlignedBuffer[] Memory { get; set; } = [];
@@ -22,7 +22,7 @@ internal sealed unsafe class BoundParts : IDisposable
     /// <summary>Stands in for the base's where it has weights.</summary>
     public Linear Embedding;
 
-    /// <summary>[7 · LayerCount + 1], by <see cref="NumberOf"/>: stand in for the base's where they have weights; null where none does.</summary>
+    /// <summary>[7 · LayerCount + 1], by <see cref="NumberOf(WeightKind, int, int)"/>: stand in for the base's where they have weights; null where none does.</summary>
     public Linear[]? Matrices { get; set; }
 
     public TokenRows EmbeddingRows;
@@ -34,6 +34,9 @@ internal sealed unsafe class BoundParts : IDisposable
     /// <summary>The number of a projection among all, the head last.</summary>
     public static int NumberOf(int layer, LoraPlace place, int index, int layerCount) =>
         place == LoraPlace.Head ? 7 * layerCount : 7 * layer + index + place switch { LoraPlace.Attention => 0, LoraPlace.Output => 3, LoraPlace.Mlp => 4, _ => 6 };
+
+    /// <summary>The same by its kind.</summary>
+    public static int NumberOf(WeightKind kind, int layer, int layerCount) => kind == WeightKind.Head ? 7 * layerCount : 7 * layer + (kind - WeightKind.Query);
 
     public void Dispose()
     {

@@ -198,7 +198,7 @@ internal sealed unsafe class PartBinder
                 var shift = Vector(matrix, Sources(tensor.Kind, w.Rows));
                 for (var r = 0; r < w.Rows; r++) shift[r] -= w.Bias[r];
                 parts.Shifts ??= new nint[ProjectionCount * _shape.LayerCount + 1];
-                parts.Shifts[ProjectionCount * tensor.Layer + (tensor.Kind - WeightKind.Query)] = (nint)shift;
+                parts.Shifts[BoundParts.NumberOf(tensor.Kind, tensor.Layer, _shape.LayerCount)] = (nint)shift;
                 parts.Changes |= AdapterChanges.Biases;
                 break;
             case AdapterPart.TokenRows:
@@ -214,10 +214,9 @@ internal sealed unsafe class PartBinder
             case AdapterPart.Weight when WeightNames.IsMatrix(tensor.Kind):
                 var own = Matrix(tensor);
                 own.Kernel = findKernel(matrix.Type, matrix.Rows, matrix.Columns);
-                var isHead = tensor.Kind == WeightKind.Head;
                 parts.Matrices ??= new Linear[ProjectionCount * _shape.LayerCount + 1];
-                parts.Matrices[isHead ? ^1 : ProjectionCount * tensor.Layer + (tensor.Kind - WeightKind.Query)] = own;
-                parts.Changes |= isHead ? AdapterChanges.Head : AdapterChanges.Matrices;
+                parts.Matrices[BoundParts.NumberOf(tensor.Kind, tensor.Layer, _shape.LayerCount)] = own;
+                parts.Changes |= tensor.Kind == WeightKind.Head ? AdapterChanges.Head : AdapterChanges.Matrices;
                 break;
             default:
                 parts.Norms ??= new nint[BoundParts.NormsOfLayer * _shape.LayerCount + 1];
