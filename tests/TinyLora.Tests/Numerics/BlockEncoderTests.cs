@@ -112,4 +112,30 @@ public unsafe class BlockEncoderTests
         for (var i = 0; i < Size; i++) sum += (double)values[i] * values[i];
         return sum;
     }
+
+    [Theory]
+    [InlineData(ElementType.F16, 0.0005)]
+    [InlineData(ElementType.BF16, 0.004)]
+    [InlineData(ElementType.Q8_0, 0.5 / 127)]
+    [InlineData(ElementType.Q5_0, 1.0 / 16)]
+    [InlineData(ElementType.Q5_1, 1.0 / 31)]
+    [InlineData(ElementType.Q4_0, 1.0 / 8)]
+    [InlineData(ElementType.Q4_1, 1.0 / 15)]
+    public void Numbers_are_rounded_to_the_nearest_and_what_was_stored_stays(ElementType type, double step)
+    {
+        var random = new Random(5);
+        using var memory = new AlignedBuffer(4096);
+        var (values, blocks, decoded) = ((nint)memory.Pointer, (nint)memory.Pointer + 1024, (nint)memory.Pointer + 2048);
+        for (var i = 0; i < 64; i++) ((float*)values)[i] = (float)(random.NextDouble() * 2 - 1);
+        for (var i = 32; i < 64; i++) ((float*)values)[i] *= 1000;
+        BlockEncoder.Encode(type, (float*)values, (byte*)blocks, 64);
+        Conversions.Decode(type, (byte*)blocks, (float*)decoded, 64);
+        // Half a step, the rounding of the scale itself, and what the ends of a block give up for the rest.
+        for (var i = 0; i < 64; i++) Assert.InRange(((float*)decoded)[i] - ((float*)values)[i], -1.25 * step * (i < 32 ? 1 : 1000), 1.25 * step * (i < 32 ? 1 : 1000));
+        var first = new ReadOnlySpan<byte>((byte*)blocks, (int)type.ByteCount(64)).ToArray();
+        BlockEncoder.Encode(type, (float*)decoded, (byte*)blocks, 64);
+        Conversions.Decode(type, (byte*)blocks, (float*)values, 64);
+        for (var i = 0; i < 64; i++) Assert.Equal(((float*)decoded)[i], ((float*)values)[i], Math.Abs(((float*)decoded)[i]) * 0.003f + 1e-3f * (i < 32 ? 1 : 1000));
+        Assert.Equal((int)type.ByteCount(64), first.Length);
+    }
 }
